@@ -1,0 +1,85 @@
+"""botfleet: run Slack bots for thousands of teams.
+
+    from botfleet import on, command            # write handlers: docs/handlers.md
+    from botfleet import add_token, Manager     # manage bots: docs/tokens.md
+
+Everything is loaded when it is first asked for, so that a program that only sends a task does not load the
+holder, and the sandbox loads nothing of the rest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+#: Where each public name lives.
+_HOMES = {
+    "on": "handlers",
+    "command": "handlers",
+    "Commands": "handlers",
+    "Client": "handlers",
+    "Event": "handlers",
+    "Match": "handlers",
+    "Handler": "handlers",
+    "Manager": "manager",
+    "Settings": "settings",
+    "BotfleetError": "errors",
+    "ConfigurationError": "errors",
+    "add_token": "control",
+    "remove_token": "control",
+    "update_token": "control",
+    "check_token": "control",
+    "start": "control",
+    "stop": "control",
+    "restart": "control",
+    "status": "control",
+    "message": "control",
+}
+
+__all__ = [
+    "BotfleetError",
+    "Client",
+    "Commands",
+    "ConfigurationError",
+    "Event",
+    "Handler",
+    "Manager",
+    "Match",
+    "Settings",
+    "add_token",
+    "check_token",
+    "command",
+    "message",
+    "on",
+    "remove_token",
+    "restart",
+    "start",
+    "status",
+    "stop",
+    "update_token",
+]
+
+if TYPE_CHECKING:
+    from .control import (
+        add_token,
+        check_token,
+        message,
+        remove_token,
+        restart,
+        start,
+        status,
+        stop,
+        update_token,
+    )
+    from .errors import BotfleetError, ConfigurationError
+    from .handlers import Client, Commands, Event, Handler, Match, command, on
+    from .manager import Manager
+    from .settings import Settings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,104 @@
+"""The Celery app: `celery -A botfleet worker | beat | flower | fleet …`.
+
+Nothing is read, opened or connected when this module is imported: settings are loaded when Celery first asks
+for its configuration, the store when something first needs it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import click
+from celery import Celery
+from celery.bin.base import CeleryOption
+
+from .configuration import celery_defaults, deployment, load_settings
+from .errors import ConfigurationError
+from .fleet import Fleet
+from .handlers.context import HandlerContext
+from .roles import Role, find_role
+from .secrets import Seal
+from .settings import Settings
+from .steps import HandlerStep, HolderStep, begin_role
+
+
+class FleetApp(Celery):  # type: ignore[misc]  # celery has no types
+    """Celery, and the fleet that its processes belong to.
+
+    Attributes:
+        role: what this worker was started as; None in other processes.
+    """
+
+    role: Role | None = None
+
+    @cached_property
+    def deployment(self) -> dict[str, Any]:
+        """What `celeryconfig.py` says."""
+        return deployment()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The fleet's settings.
+
+        Raises:
+            ConfigurationError: one is wrong.
+        """
+        return load_settings(self.deployment)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """The fleet's bots."""
+        return Fleet(self.settings, seal=Seal(self.settings.secret_keys))
+
+    @cached_property
+    def handler_context(self) -> HandlerContext:
+        """What handlers need in this process."""
+        fleet = self.fleet
+        return HandlerContext(store=fleet.store, seal=fleet.seal, settings=fleet.settings, api=fleet.api)
+
+    def celery_settings(self) -> dict[str, Any]:
+        """Celery's settings: botfleet's, and over them the deployment's."""
+        try:
+            defaults = celery_defaults(self.settings)
+        except ConfigurationError as exc:
+            raise _for_people(exc) from exc
+        own = {key: value for key, value in self.deployment.items() if not key.startswith("botfleet_")}
+        own.pop("broker_url", None)
+        return {**defaults, **own}
+
+
+def _for_people(exc: ConfigurationError) -> Exception:
+    """On a command line, one clear line and exit code 1 instead of a traceback."""
+    if click.get_current_context(silent=True) is None:
+        return exc
+    return click.ClickException(str(exc))
+
+
+def _choose_role(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    """Makes a worker what `--role` says: before any other option is read, as a source of their defaults."""
+    try:
+        app.role = find_role(name)
+        context.default_map = {**begin_role(app, app.role), **(context.default_map or {})}
+    except ConfigurationError as exc:
+        if exc.name == "--role":
+            raise click.BadParameter(str(exc), context, parameter) from exc
+        raise click.ClickException(str(exc)) from exc
+    return name
+
+
+app = FleetApp("botfleet", include=["botfleet.control"], set_as_current=False)
+app.add_defaults(app.celery_settings)
+app.user_options["worker"].add(
+    CeleryOption(
+        ["--role"],
+        is_eager=True,
+        envvar="BOTFLEET_ROLE",
+        callback=_choose_role,
+        metavar="NAME",
+        help_group="Worker Options",
+        help="holder (keeps sockets), handler (runs handlers), or a file workers/NAME.py; both by default.",
+    )
+)
+app.steps["worker"].add(HolderStep)
+app.steps["worker"].add(HandlerStep)

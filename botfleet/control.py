@@ -1,0 +1,143 @@
+"""The system's own tasks, for any app that can reach the broker; they wait on the queue `botfleet.control`.
+
+    Celery(broker=URL, backend=URL).send_task("botfleet.add_token", ["xoxb-…"], queue="botfleet.control")
+
+In Python, `from botfleet import add_token`: `add_token("xoxb-…")` does it here and now,
+`add_token.delay("xoxb-…")` sends it with the token sealed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from .celery import app
+from .errors import BotfleetError, StoreUnavailable
+from .handlers.client import Client
+from .reconcile import Reconciler
+from .redaction import RedactedTask
+from .roles import CONTROL_QUEUE
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+Results = list[dict[str, Any]]
+
+logger = logging.getLogger(__name__)
+
+
+class ControlTask(RedactedTask):
+    """Base of the control tasks: quick, with a result, and with sealed tokens on their way."""
+
+    abstract = True
+    queue = CONTROL_QUEUE
+    ignore_result = False
+    # Done twice is the same as once; done never is worse.
+    acks_late = True
+    max_retries = 5
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
+        """Sends the task, with each bare token sealed."""
+        sealed = tuple(_sealed(one) for one in args or ())
+        return super().apply_async(sealed, kwargs, *rest, **options)
+
+
+class SentTask(Protocol[P, R_co]):
+    """A control task, as type checkers see it: call it here, or send it."""
+
+    name: str
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Does it here and now."""
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Sends it to a holder; returns Celery's AsyncResult."""
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Sends it, with Celery's options."""
+
+
+def _task(name: str, **options: Any) -> Callable[[Callable[P, R_co]], SentTask[P, R_co]]:
+    def decorate(function: Callable[P, R_co]) -> SentTask[P, R_co]:
+        made: SentTask[P, R_co] = app.task(name=f"botfleet.{name}", base=ControlTask, **options)(function)
+        return made
+
+    return decorate
+
+
+def _sealed(argument: Any) -> Any:
+    if not isinstance(argument, str) or not argument.startswith("xox"):
+        return argument
+    fleet = app.fleet
+    return fleet.seal.seal(fleet.open(argument)) if fleet.seal.active else argument
+
+
+@_task("add_token")
+def add_token(*tokens: str, namespace: str | None = None, transport: str = "rtm") -> Results:
+    """Adds bots by their tokens; one result per token, in order."""
+    return [app.fleet.add_token(one, namespace, transport).as_json() for one in tokens]
+
+
+@_task("remove_token")
+def remove_token(*tokens_or_teams: str, namespace: str | None = None) -> Results:
+    """Forgets bots and closes their sockets."""
+    return [app.fleet.remove_token(one, namespace).as_json() for one in tokens_or_teams]
+
+
+@_task("update_token")
+def update_token(*tokens_or_teams: str, namespace: str | None = None) -> Results:
+    """Connects bots anew, with a new token where one is given."""
+    return [app.fleet.update_token(one, namespace).as_json() for one in tokens_or_teams]
+
+
+@_task("check_token")
+def check_token(*tokens_or_teams: str, namespace: str | None = None) -> Results:
+    """Asks Slack and the store about bots."""
+    return [app.fleet.check_token(one, namespace).as_json() for one in tokens_or_teams]
+
+
+@_task("start")
+def start(*team_ids: str, namespace: str | None = None) -> Results:
+    """Wants bots connected: all of them, or these teams'."""
+    return [one.as_json() for one in app.fleet.start(*team_ids, namespace=namespace)]
+
+
+@_task("stop")
+def stop(*team_ids: str, namespace: str | None = None) -> Results:
+    """Wants bots disconnected, until they are started again."""
+    return [one.as_json() for one in app.fleet.stop(*team_ids, namespace=namespace)]
+
+
+@_task("restart")
+def restart(*team_ids: str, namespace: str | None = None) -> Results:
+    """Connects bots anew."""
+    return [one.as_json() for one in app.fleet.restart(*team_ids, namespace=namespace)]
+
+
+@_task("status")
+def status(*team_ids: str, namespace: str | None = None) -> dict[str, Any]:
+    """Counts by status and the holders; or, where teams are named, their bots."""
+    found: dict[str, Any] = app.fleet.status(*team_ids, namespace=namespace)
+    return found
+
+
+@_task("message")
+def message(
+    team_id: str, channel: str, text: str, namespace: str | None = None, **options: Any
+) -> dict[str, Any]:
+    """Says something in a team; `{"ok", "team_id", "error"}`."""
+    try:
+        bot = app.fleet.find(team_id, namespace)
+        Client(app.handler_context, bot.team_id, bot.namespace).message(channel, text, **options)
+    except BotfleetError as exc:
+        return {"ok": False, "team_id": team_id, "error": str(exc)}
+    return {"ok": True, "team_id": team_id, "error": None}
+
+
+@_task("reconcile", ignore_result=True, autoretry_for=(), acks_late=False)
+def reconcile() -> None:
+    """One round of reconciliation; beat sends it every `check_interval`."""
+    try:
+        Reconciler(app.fleet).run()
+    except StoreUnavailable as exc:
+        logger.warning("A round was left out, the store is away: %s", exc, extra={"action": "reconcile"})

@@ -1,0 +1,132 @@
+"""Every error that botfleet raises, as one tree.
+
+    BotfleetError
+    ├── ConfigurationError       a setting, role or handler is wrong: names it, what it got, what it takes
+    ├── UsageError               a call's arguments are wrong
+    ├── StoreError
+    │   ├── NoStorageMethod      no usable store (or a library for it) is there
+    │   └── StoreUnavailable     the store does not answer; worth trying again
+    ├── SealError                a sealed token can't be opened with the keys at hand
+    ├── PublishError             the broker does not take messages; worth trying again
+    ├── EmbeddedServerError      the embedded server can't be started
+    └── SlackError               Slack refused, or could not be reached
+        ├── InvalidToken         the token is malformed, or Slack does not know it
+        ├── TokenRevoked         the token worked once and is dead now
+        ├── ConnectionRateLimited   Slack asks to wait: `retry_after`
+        ├── ConnectionClosed     the socket went away
+        ├── TokenAlreadyConnected
+        └── TokenNotConnected    no such bot, or it has no connection
+
+An exception carries its decision: `fatal` (trying again is useless until something else changes) and
+`retry_after` (seconds to wait before the next try, where somebody told us).
+"""
+
+from __future__ import annotations
+
+
+class BotfleetError(Exception):
+    """The root of the tree.
+
+    Attributes:
+        fatal: trying again is useless until somebody changes something.
+        retry_after: seconds to wait before the next try, or None where nobody said.
+    """
+
+    fatal: bool = True
+    retry_after: float | None = None
+
+
+class ConfigurationError(BotfleetError):
+    """A setting, a role or a handler's declaration is wrong.
+
+    Attributes:
+        name: what is wrong, e.g. `BOTFLEET_SHARDS`.
+        got: the value found, or None where it is missing or secret.
+        expected: what it takes, as words for a person.
+    """
+
+    def __init__(self, name: str, expected: str, got: object | None = None) -> None:
+        self.name = name
+        self.got = got
+        self.expected = expected
+        super().__init__(f"{name}: {expected}" if got is None else f"{name} is {got!r}: {expected}")
+
+
+class UsageError(BotfleetError):
+    """A call's arguments are wrong; the text names which and what is expected."""
+
+
+class StoreError(BotfleetError):
+    """Something about the store."""
+
+
+class NoStorageMethod(StoreError):
+    """No usable store: the URL's scheme is unknown, or the library for it is not installed."""
+
+
+class StoreUnavailable(StoreError):
+    """The store does not answer now."""
+
+    fatal = False
+
+
+class SealError(BotfleetError):
+    """A sealed token can't be opened with the keys of this process."""
+
+
+class PublishError(BotfleetError):
+    """The broker does not take messages now."""
+
+    fatal = False
+
+
+class EmbeddedServerError(BotfleetError):
+    """The embedded server can't be started; the text says why."""
+
+
+class SlackError(BotfleetError):
+    """Slack refused, or could not be reached.
+
+    Attributes:
+        error: Slack's error string (`channel_not_found`), or a short code of our own for what is not an
+            answer (`timeout`, `unreachable`, `http_502`).
+        retry_after: seconds, where Slack sent `Retry-After`.
+    """
+
+    fatal = False
+
+    def __init__(self, error: str, *, retry_after: float | None = None, detail: str = "") -> None:
+        self.error = error
+        self.retry_after = retry_after
+        self.detail = detail
+        super().__init__(f"{error} ({detail})" if detail else error)
+
+
+class InvalidToken(SlackError):
+    """The token is malformed, or Slack does not know it."""
+
+    fatal = True
+
+
+class TokenRevoked(SlackError):
+    """The token is dead: revoked, or its account, team or app is disabled."""
+
+    fatal = True
+
+
+class ConnectionRateLimited(SlackError):
+    """Slack asks to wait (HTTP 429, or close code 1008)."""
+
+
+class ConnectionClosed(SlackError):
+    """The socket is closed."""
+
+
+class TokenAlreadyConnected(SlackError):
+    """The bot has a connection already."""
+
+
+class TokenNotConnected(SlackError):
+    """No such bot, or it has no connection to act on."""
+
+    fatal = True

@@ -1,0 +1,354 @@
+"""What can be done with a fleet's bots: the one place behind tasks, `Manager`, command line and REST API.
+
+Everything here changes the registry, which says what should be, and then nudges the holder, which makes it
+so. So each call works with no holder running; it takes effect when there is one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from .clock import Clock, wall_clock
+from .errors import BotfleetError, InvalidToken, SlackError, StoreError, TokenNotConnected, UsageError
+from .model import TRANSPORTS, Bot, Command, Desired, State, Status, Transport, bot_key
+from .secrets import Seal, Token
+from .settings import Settings
+from .slack.errors import Group, classify
+from .store import open_store
+from .store.base import Store
+from .webapi import Identity, SlackApi, check_form
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of one argument of a token task; JSON as `{"ok", "team_id", "status", "error"}`.
+
+    Attributes:
+        ok: it was done (or was so already).
+        team_id: the team's id; None where it is not known.
+        status: the bot's state now; None where there is no such bot.
+        error: what was wrong, one line; None when all is well.
+    """
+
+    ok: bool
+    team_id: str | None = None
+    status: State | None = None
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON object."""
+        return dataclasses.asdict(self)
+
+
+class BotReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A bot and its status, for people; never its token."""
+
+    team_id: str
+    namespace: str
+    team_name: str
+    transport: Transport
+    status: State
+    since: float
+    holder: str
+    error: str
+    retry_at: float
+
+
+def state_of(bot: Bot, status: Status | None) -> State:
+    """A bot's state, also where no holder has said anything of it yet."""
+    if status is not None and status.generation >= bot.generation:
+        return status.state
+    return "connecting" if bot.desired == "running" else "stopped"
+
+
+def describe(bot: Bot, status: Status | None) -> BotReport:
+    """A bot as people see it."""
+    status = status or Status(state=state_of(bot, None), since=bot.updated_at)
+    return BotReport(
+        team_id=bot.team_id,
+        namespace=bot.namespace,
+        team_name=bot.team_name,
+        transport=bot.transport,
+        status=state_of(bot, status),
+        since=status.since,
+        holder=status.holder,
+        error=status.error,
+        retry_at=status.retry_at,
+    )
+
+
+class Fleet:
+    """A fleet's bots.
+
+    Args:
+        settings: of the fleet.
+        store, seal, api, clock: made from the settings where they are not given.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store | None = None,
+        seal: Seal | None = None,
+        api: SlackApi | None = None,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self.settings = settings
+        self.store = store or open_store(settings)
+        self.seal = seal or Seal(settings.secret_keys)
+        self.api = api or SlackApi(settings)
+        self._clock = clock
+
+    # Tokens
+
+    def add_token(self, token: object, namespace: str | None = None, transport: str = "rtm") -> Result:
+        """Adds a bot by its token, or gives the team's bot this token; see `_each` for what is reported."""
+        return self._each(lambda: self._add(token, namespace, transport))
+
+    def update_token(self, token_or_team: object, namespace: str | None = None) -> Result:
+        """Connects a bot anew: with a new token of its team, or (given a team's id) with the one it has."""
+        return self._each(lambda: self._update(token_or_team, namespace))
+
+    def remove_token(self, token_or_team: object, namespace: str | None = None) -> Result:
+        """Forgets a bot and closes its socket."""
+        return self._each(lambda: self._remove(token_or_team, namespace))
+
+    def check_token(self, token_or_team: object, namespace: str | None = None) -> Result:
+        """Asks Slack about a token (auth.test), and the store about its bot."""
+        return self._each(lambda: self._check(token_or_team, namespace))
+
+    def clear_tokens(self) -> int:
+        """Removes every bot; returns how many there were."""
+        return sum(self._remove(bot.team_id, bot.namespace).ok for bot in list(self.bots()))
+
+    # Wishes
+
+    def start(self, *team_ids: str, namespace: str | None = None) -> list[Result]:
+        """Wants these teams' bots connected, or all bots where no team is named."""
+        return self._for_teams(team_ids, namespace, lambda bot: self._wish(bot, "running"))
+
+    def stop(self, *team_ids: str, namespace: str | None = None) -> list[Result]:
+        """Wants these teams' bots disconnected, until they are started again."""
+        return self._for_teams(team_ids, namespace, lambda bot: self._wish(bot, "stopped"))
+
+    def restart(self, *team_ids: str, namespace: str | None = None) -> list[Result]:
+        """Connects these teams' bots anew; starts those that are stopped."""
+        return self._for_teams(team_ids, namespace, self._renew)
+
+    # Looking
+
+    def bots(self) -> Iterator[Bot]:
+        """All bots, read shard by shard."""
+        for shard in range(self.store.shards):
+            yield from self.store.bots(shard).values()
+
+    def report(self) -> Iterator[BotReport]:
+        """All bots with their statuses, read shard by shard, ordered within a shard."""
+        for shard, count in enumerate(self.store.counts()):
+            if count:
+                statuses = self.store.statuses(shard)
+                for key, bot in sorted(self.store.bots(shard).items()):
+                    yield describe(bot, statuses.get(key))
+
+    def status(self, *team_ids: str, namespace: str | None = None) -> dict[str, Any]:
+        """How many bots are in which state; and, where teams are named, each one's."""
+        if team_ids:
+            return {"bots": [self._status_of(team_id, namespace) for team_id in team_ids]}
+        counts: dict[str, int] = {}
+        for one in self.report():
+            counts[one.status] = counts.get(one.status, 0) + 1
+        holders = [msgspec.to_builtins(holder) for holder in self.store.holders()]
+        return {"total": sum(counts.values()), "statuses": counts, "holders": holders}
+
+    def find(self, token_or_team: object, namespace: str | None = None) -> Bot:
+        """Finds a bot by its token, its team's id, or its key.
+
+        Raises:
+            TokenNotConnected: there is none.
+            InvalidToken: the argument is neither a team's id nor a token.
+        """
+        key = self._key_of(token_or_team, namespace)
+        bot = self.store.bot(key) if key else None
+        if bot is None:
+            what = "this token" if _is_token(token_or_team) else f"team {token_or_team}"
+            raise TokenNotConnected("unknown_bot", detail=f"no bot of {what} is known")
+        return bot
+
+    def nudge(self, key: str) -> None:
+        """Has the bot's holder look at the registry at once."""
+        self.store.send([Command(op="sync", key=key)])
+
+    def open(self, argument: object) -> Token:
+        """The token of an argument: bare, or sealed by botfleet's own functions.
+
+        Raises:
+            InvalidToken: it has not a token's form.
+            SealError: it is sealed with another key.
+        """
+        if isinstance(argument, str) and Seal.is_stored_form(argument):
+            return check_form(self.seal.open(argument).reveal())
+        return check_form(argument)
+
+    # Steps
+
+    def _each(self, do: Callable[[], Result]) -> Result:
+        """Runs one piece of work; whatever is wrong becomes a result, so that no argument hinders another."""
+        try:
+            return do()
+        except BotfleetError as exc:
+            return Result(False, error=str(exc))
+
+    def _add(self, argument: object, namespace: str | None, transport: str) -> Result:
+        if transport not in TRANSPORTS:
+            raise UsageError(f"transport is {transport!r}; expected one of {', '.join(TRANSPORTS)}")
+        token = self.open(argument)
+        identity = self.api.auth_test(token)
+        return self._put(identity, token, self._namespace(namespace), transport, renew=False)
+
+    def _put(
+        self, identity: Identity, token: Token, namespace: str, transport: Transport, renew: bool
+    ) -> Result:
+        key = bot_key(_home(identity), namespace)
+        status = self.store.status(key)
+        dead = status is not None and status.state == "token_revoked"
+        made = self._bot(identity, token, namespace, transport)
+
+        def change(old: Bot | None) -> Bot:
+            if old is None:
+                return made
+            same = old.fingerprint == made.fingerprint and old.transport == made.transport
+            if same and not (dead or renew):
+                return old
+            return msgspec.structs.replace(made, generation=old.generation + 1, added_at=old.added_at)
+
+        before, after = self.store.change_bot(key, change)
+        if before != after:
+            self.nudge(key)
+        return self._result(after or made)
+
+    def _bot(self, identity: Identity, token: Token, namespace: str, transport: Transport) -> Bot:
+        now = self._clock()
+        return Bot(
+            team_id=_home(identity),
+            namespace=namespace,
+            sealed_token=self.seal.seal(token),
+            fingerprint=token.fingerprint,
+            transport=transport,
+            bot_user_id=identity.bot_user_id,
+            bot_id=identity.bot_id,
+            bot_name=identity.bot_name,
+            team_name=identity.team_name,
+            enterprise_id=identity.enterprise_id,
+            added_at=now,
+            updated_at=now,
+        )
+
+    def _update(self, argument: object, namespace: str | None) -> Result:
+        if not _is_token(argument):
+            return self._renew(self.find(argument, namespace))
+        token = self.open(argument)
+        identity = self.api.auth_test(token)
+        known = self.find(_home(identity), namespace)
+        return self._put(identity, token, known.namespace, known.transport, renew=True)
+
+    def _remove(self, argument: object, namespace: str | None) -> Result:
+        bot = self.find(argument, namespace)
+        before, _ = self.store.change_bot(bot.key, lambda old: None)
+        self.nudge(bot.key)
+        if before is None:
+            raise TokenNotConnected("unknown_bot", detail=f"no bot of team {bot.team_id} is known")
+        return Result(True, bot.team_id)
+
+    def _check(self, argument: object, namespace: str | None) -> Result:
+        bot = None if _is_token(argument) else self.find(argument, namespace)
+        token = self.open(argument if bot is None else bot.sealed_token)
+        try:
+            identity = self.api.auth_test(token)
+        except SlackError as exc:
+            dead = classify(exc.error) is Group.DEAD
+            known = bot or self._bot_of(token)
+            state: State | None = "token_revoked" if dead else (self._state(known) if known else None)
+            return Result(False, known.team_id if known else None, state, str(exc))
+        known = bot or self.store.bot(bot_key(_home(identity), self._namespace(namespace)))
+        return Result(True, _home(identity), self._state(known) if known else None)
+
+    def _for_teams(
+        self, team_ids: Iterable[str], namespace: str | None, do: Callable[[Bot], Result]
+    ) -> list[Result]:
+        named = list(team_ids)
+        if named:
+            return [self._each(lambda one=one: do(self.find(one, namespace))) for one in named]  # type: ignore[misc]
+        wanted = [bot for bot in self.bots() if namespace is None or bot.namespace == namespace]
+        return [self._each(lambda bot=bot: do(bot)) for bot in wanted]  # type: ignore[misc]
+
+    def _wish(self, bot: Bot, desired: Desired) -> Result:
+        def change(old: Bot | None) -> Bot | None:
+            if old is None or old.desired == desired:
+                return old
+            # A start is a new attempt: what was dead or refused before is tried once more.
+            generation = old.generation + (desired == "running")
+            now = self._clock()
+            return msgspec.structs.replace(old, desired=desired, generation=generation, updated_at=now)
+
+        return self._changed(bot, change)
+
+    def _renew(self, bot: Bot) -> Result:
+        def change(old: Bot | None) -> Bot | None:
+            if old is None:
+                return None
+            return msgspec.structs.replace(
+                old, desired="running", generation=old.generation + 1, updated_at=self._clock()
+            )
+
+        return self._changed(bot, change)
+
+    def _changed(self, bot: Bot, change: Callable[[Bot | None], Bot | None]) -> Result:
+        _, after = self.store.change_bot(bot.key, change)
+        if after is None:
+            raise TokenNotConnected("unknown_bot", detail=f"no bot of team {bot.team_id} is known")
+        self.nudge(bot.key)
+        return self._result(after)
+
+    def _result(self, bot: Bot) -> Result:
+        return Result(True, bot.team_id, self._state(bot))
+
+    def _state(self, bot: Bot) -> State:
+        return state_of(bot, self.store.status(bot.key))
+
+    def _status_of(self, team_id: str, namespace: str | None) -> dict[str, Any]:
+        try:
+            bot = self.find(team_id, namespace)
+        except (SlackError, StoreError) as exc:
+            return {"team_id": team_id, "error": str(exc)}
+        found: dict[str, Any] = msgspec.to_builtins(describe(bot, self.store.status(bot.key)))
+        return found
+
+    def _key_of(self, argument: object, namespace: str | None) -> str | None:
+        if _is_token(argument):
+            return self.store.key_of_token(self.open(argument).fingerprint)
+        if not isinstance(argument, str) or not argument.strip():
+            raise InvalidToken("invalid_argument", detail="expected a token (xoxb-…) or a team's id (T…)")
+        key = bot_key(argument, self._namespace(namespace))
+        if namespace is None and self.store.bot(key) is None:
+            return argument  # Perhaps a whole key, as `status` shows it.
+        return key
+
+    def _bot_of(self, token: Token) -> Bot | None:
+        key = self.store.key_of_token(token.fingerprint)
+        return self.store.bot(key) if key else None
+
+    def _namespace(self, namespace: str | None) -> str:
+        return self.settings.namespace if namespace is None else namespace
+
+
+def _home(identity: Identity) -> str:
+    """Where an installation lives: the team, or the organisation for one that is org-wide."""
+    return identity.enterprise_id if identity.is_enterprise_install else identity.team_id
+
+
+def _is_token(argument: object) -> bool:
+    return isinstance(argument, str) and (argument.startswith("xox") or Seal.is_stored_form(argument))

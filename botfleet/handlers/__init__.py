@@ -1,0 +1,35 @@
+"""What a bot's author imports: `on`, `command`, `Commands`, and what handlers are given.
+
+    from botfleet import on, command
+
+    @on("team_join")
+    def welcome(event, client):
+        client.message(event.user, "Welcome!")
+
+    @command("ping")
+    def ping(event, client, match):
+        client.reply("pong")
+
+Nothing here knows Celery but `binding`, which is therefore not imported from here.
+"""
+
+from .client import Client
+from .commands import Commands
+from .context import HandlerContext
+from .declare import Handler, command, on
+from .event import Event
+from .loader import Loaded, load
+from .matching import Match
+
+__all__ = [
+    "Client",
+    "Commands",
+    "Event",
+    "Handler",
+    "HandlerContext",
+    "Loaded",
+    "Match",
+    "command",
+    "load",
+    "on",
+]

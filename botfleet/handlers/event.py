@@ -1,0 +1,181 @@
+"""The event as a handler sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ..errors import UsageError
+from ..model import Envelope, Transport, bot_key
+
+
+class Event:
+    """One event of Slack's: botfleet's envelope, with the payload's fields as attributes.
+
+    `event.ts`, `event.thread_ts` and whatever else Slack sends are read from the payload; what is not there
+    is None, because most of Slack's fields are optional. `payload` (or `event["field"]`) is the raw thing.
+
+    Args:
+        envelope: as it comes in the task's message; see `model.Envelope`.
+
+    Raises:
+        UsageError: it is no envelope.
+
+    >>> event = Event(EXAMPLE)
+    >>> event.user, event.channel, event.text, event.ts, event.thread_ts
+    ('U1', 'C1', 'hi', '1700000000.000100', None)
+    >>> event
+    <Event Ev1 message>
+    """
+
+    __slots__ = ("_envelope",)
+
+    def __init__(self, envelope: Mapping[str, Any]) -> None:
+        try:
+            self._envelope = msgspec.convert(envelope, Envelope)
+        except msgspec.ValidationError as exc:
+            raise UsageError(f"not an event's envelope: {exc}") from None
+
+    @property
+    def id(self) -> str:
+        """What makes the event unique."""
+        return self._envelope.id
+
+    @property
+    def type(self) -> str:
+        """Slack's type of event."""
+        return self._envelope.type
+
+    @property
+    def subtype(self) -> str | None:
+        """Slack's subtype; None for plain messages."""
+        return self._envelope.subtype
+
+    @property
+    def team_id(self) -> str:
+        """The team whose bot got the event."""
+        return self._envelope.team_id
+
+    @property
+    def namespace(self) -> str:
+        """The bot's namespace; empty where there is none."""
+        return self._envelope.namespace
+
+    @property
+    def key(self) -> str:
+        """The bot's key."""
+        return bot_key(self.team_id, self.namespace)
+
+    @property
+    def bot_user_id(self) -> str:
+        """The bot's own user id."""
+        return self._envelope.bot_user_id
+
+    @property
+    def transport(self) -> Transport:
+        """How the event came: `rtm`, `socket` or `http`."""
+        return self._envelope.transport
+
+    @property
+    def received_at(self) -> float:
+        """When botfleet got it, in unix seconds."""
+        return self._envelope.received_at
+
+    @property
+    def backfilled(self) -> bool:
+        """Whether it was fetched later because the connection had missed it."""
+        return self._envelope.backfilled
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """Slack's object, untouched."""
+        return self._envelope.payload
+
+    @property
+    def user(self) -> str | None:
+        """The user's id, also where Slack sends a whole user (team_join); of an edit, the author's."""
+        user = self.payload.get("user") or self._inner.get("user")
+        return _id(user)
+
+    @property
+    def channel(self) -> str | None:
+        """The channel's id, also where Slack sends a whole channel, or an item with one (reactions)."""
+        item = self.payload.get("item")
+        channel = self.payload.get("channel") or (item.get("channel") if isinstance(item, dict) else None)
+        return _id(channel)
+
+    @property
+    def text(self) -> str:
+        """What was said (of an edit, the new text); empty where nothing was."""
+        text = self.payload.get("text") or self._inner.get("text")
+        return text if isinstance(text, str) else ""
+
+    @property
+    def is_dm(self) -> bool:
+        """Whether it happened in a direct message to the bot."""
+        return self.payload.get("channel_type") == "im" or (self.channel or "").startswith("D")
+
+    def age(self, now: float) -> float:
+        """Seconds since it happened.
+
+        Reckoned from when it was received, since Slack's clock and ours may differ; only what was fetched
+        later is reckoned from Slack's time.
+        """
+        happened = self.received_at
+        if self.backfilled:
+            happened = _seconds(self.payload.get("event_ts") or self.payload.get("ts")) or happened
+        return max(0.0, now - happened)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A field of the payload, or `default` where it is not there."""
+        return self.payload.get(name, default)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.payload.get(name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.payload[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.payload
+
+    def __repr__(self) -> str:
+        return f"<Event {self.id} {self.type}>"
+
+    @property
+    def _inner(self) -> dict[str, Any]:
+        """The message inside a message_changed."""
+        inner = self.payload.get("message")
+        return inner if isinstance(inner, dict) else {}
+
+
+def _id(value: object) -> str | None:
+    if isinstance(value, dict):
+        value = value.get("id")
+    return value if isinstance(value, str) and value else None
+
+
+def _seconds(ts: object) -> float | None:
+    try:
+        return float(str(ts))
+    except ValueError:
+        return None
+
+
+#: For the examples above.
+EXAMPLE: dict[str, Any] = {
+    "id": "Ev1",
+    "type": "message",
+    "subtype": None,
+    "team_id": "T1",
+    "namespace": "",
+    "bot_user_id": "U0",
+    "transport": "rtm",
+    "received_at": 1_700_000_000.0,
+    "backfilled": False,
+    "payload": {"type": "message", "user": "U1", "channel": "C1", "text": "hi", "ts": "1700000000.000100"},
+}

@@ -1,0 +1,60 @@
+"""The courier: from the queues of the owned shards to the sockets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from ..errors import StoreError, StoreUnavailable
+from ..model import Command
+from ..store.base import Store
+from .registry import Registry
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that one call to the store waits for commands; `Holder.stop` has to wait for it.
+_WAIT = 1.0
+
+
+class Courier:
+    """Takes commands out of the owned shards' queues.
+
+    Attributes:
+        shards: the shards whose queues are read; the keeper replaces the list as a whole, once the bots of
+            a shard are known.
+    """
+
+    def __init__(self, store: Store, registry: Registry) -> None:
+        self.shards: list[int] = []
+        self._store = store
+        self._registry = registry
+        self._closing = threading.Event()
+
+    def run(self) -> None:
+        """Carries until `close`; the body of the courier's thread."""
+        while not self._closing.is_set():
+            shards = self.shards
+            if not shards:
+                self._closing.wait(0.1)
+                continue
+            try:
+                for command in self._store.receive(shards, _WAIT):
+                    self._deliver(command)
+            except StoreUnavailable:
+                # The keeper says so in the log.
+                self._closing.wait(1.0)
+
+    def close(self) -> None:
+        """Ends `run`, after the call that is under way."""
+        self._closing.set()
+
+    def _deliver(self, command: Command) -> None:
+        if command.op != "sync":
+            self._registry.pass_on(command)
+            return
+        try:
+            self._registry.sync(command.key)
+        except StoreUnavailable:
+            pass  # The keeper sees by the shard's version that something changed.
+        except StoreError as exc:
+            logger.error("%s: %s", command.key, exc, extra={"action": "sync.failed", "bot": command.key})

@@ -1,0 +1,69 @@
+"""What the registry says, brought to the reactor in the order in which it was read."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+
+from ..model import Command
+from ..store.base import Store
+from .reactor import Reactor
+from .roster import Roster
+
+logger = logging.getLogger(__name__)
+
+
+class Registry:
+    """Reads bots for the roster.
+
+    The courier and the keeper read at the same time; an older reading must not overtake a newer one, or it
+    would undo it. So reading and handing over are one step.
+    """
+
+    def __init__(self, store: Store, reactor: Reactor, roster: Roster) -> None:
+        self._store = store
+        self._reactor = reactor
+        self._roster = roster
+        # Held while the store is read and the result is put in the reactor's queue.
+        self._lock = threading.Lock()
+
+    def load(self, shard: int) -> None:
+        """Brings a shard in line with the registry.
+
+        Raises:
+            StoreUnavailable: nothing has changed.
+        """
+        with self._lock:
+            bots, statuses = self._store.bots(shard), self._store.statuses(shard)
+            self._reactor.call(functools.partial(self._roster.load, shard, bots, statuses))
+
+    def sync(self, key: str) -> None:
+        """Brings one bot in line with the registry.
+
+        Raises:
+            StoreUnavailable: nothing has changed.
+        """
+        with self._lock:
+            wanted, status = self._store.bot(key), self._store.status(key)
+            self._reactor.call(
+                functools.partial(self._roster.apply, self._store.shard(key), key, wanted, status)
+            )
+
+    def unload(self, shard: int) -> None:
+        """Lets go of a shard."""
+        with self._lock:
+            self._reactor.call(functools.partial(self._roster.unload, shard))
+
+    def pass_on(self, command: Command) -> None:
+        """Brings something to a bot's socket."""
+        self._reactor.call(functools.partial(self._pass_on, command))
+
+    def _pass_on(self, command: Command) -> None:
+        if not self._roster.command(command):
+            logger.warning(
+                "%s: no such bot here; a %s was dropped",
+                command.key,
+                command.op,
+                extra={"action": "send.refused", "bot": command.key},
+            )

@@ -1,0 +1,125 @@
+"""The bots of the shards that a holder owns: brings their connections in line with the registry.
+
+`decide` is the whole rule, and pure. The roster's methods run on the reactor's thread.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+from ..model import Bot, Command, Status
+from ..slack import session as rtm
+from .reactor import Connection, Reactor
+
+
+class Step(enum.Enum):
+    """What a bot's connection needs."""
+
+    NOTHING = "nothing"
+    ADD = "add"
+    REMOVE = "remove"
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    #: Take over names, but leave the connection alone.
+    RENAME = "rename"
+
+
+def decide(wanted: Bot | None, status: Status | None, held: Bot | None) -> Step:
+    """Says what to do about one bot: slack-bot-manager's monitor, with its faults mended.
+
+    Args:
+        wanted: the bot as the registry has it; None where it was removed.
+        status: what was last said of it; counts for a bot that is not held yet.
+        held: the bot as the connection knows it; None where there is no connection.
+
+    >>> one = Bot(team_id="T1", sealed_token="plain:a", fingerprint="a")
+    >>> decide(one, None, None), decide(None, None, one), decide(one, None, one)
+    (<Step.ADD: 'add'>, <Step.REMOVE: 'remove'>, <Step.NOTHING: 'nothing'>)
+    """
+    if wanted is None or wanted.transport != "rtm":
+        return Step.NOTHING if held is None else Step.REMOVE
+    if held is None:
+        return Step.NOTHING if _is_settled(wanted, status) else Step.ADD
+    if wanted.desired != held.desired:
+        return Step.START if wanted.desired == "running" else Step.STOP
+    if wanted.desired == "running" and wanted.generation > held.generation:
+        return Step.RESTART
+    return Step.NOTHING if wanted == held else Step.RENAME
+
+
+def _is_settled(wanted: Bot, status: Status | None) -> bool:
+    """Whether a bot without a connection is as it should be: dead, or stopped and known as such."""
+    if status is None or status.generation < wanted.generation:
+        return False
+    if status.state == "token_revoked":
+        return True
+    return wanted.desired == "stopped" and status.state == "stopped"
+
+
+class Roster:
+    """See the top of this module.
+
+    Args:
+        reactor: has the connections.
+        max_connections: bots beyond this are not connected, and say so in their status.
+    """
+
+    def __init__(self, reactor: Reactor, max_connections: int) -> None:
+        self._reactor = reactor
+        self._max = max_connections
+        # Commands for bots that the registry has not told about yet: (key, command), a handful at most.
+        self._keys_by_shard: dict[int, set[str]] = {}
+
+    def load(self, shard: int, bots: Mapping[str, Bot], statuses: Mapping[str, Status]) -> None:
+        """Brings a whole shard in line with the registry."""
+        for key in self._keys_by_shard.get(shard, set()) - bots.keys():
+            self.apply(shard, key, None, None)
+        for key, bot in bots.items():
+            self.apply(shard, key, bot, statuses.get(key))
+
+    def unload(self, shard: int) -> None:
+        """Lets go of a shard that somebody else owns now."""
+        for key in self._keys_by_shard.pop(shard, set()):
+            self._reactor.remove(key)
+
+    def apply(self, shard: int, key: str, wanted: Bot | None, status: Status | None) -> None:
+        """Brings one bot in line with the registry."""
+        connection = self._reactor.connections.get(key)
+        held = connection.bot if connection else None
+        step = decide(wanted, status, held)
+        if step is Step.REMOVE:
+            self._keys_by_shard[shard].discard(key)
+            self._reactor.remove(key)
+        elif step is Step.ADD and wanted is not None:
+            self._keys_by_shard.setdefault(shard, set()).add(key)
+            self._begin(self._reactor.add(wanted))
+        elif step is not Step.NOTHING and connection is not None and wanted is not None:
+            connection.rename(wanted)
+            self._change(connection, step)
+
+    def command(self, command: Command) -> bool:
+        """Passes something on to a bot's socket; False where the bot is not here."""
+        connection = self._reactor.connections.get(command.key)
+        if connection is None:
+            return False
+        self._reactor.drive(connection, lambda session, now: session.send(command, now))
+        return True
+
+    def _begin(self, connection: Connection) -> None:
+        if connection.bot.desired == "stopped":
+            self._reactor.drive(connection, lambda session, now: session.stop())
+        elif len(self._reactor.connections) > self._max:
+            full: list[rtm.Action] = [rtm.Report("disconnected", f"holder full: {self._max} connections")]
+            self._reactor.drive(connection, lambda session, now: full)
+        else:
+            self._reactor.drive(connection, lambda session, now: session.start(now))
+
+    def _change(self, connection: Connection, step: Step) -> None:
+        if step is Step.START:
+            self._begin(connection)
+        elif step is Step.STOP:
+            self._reactor.drive(connection, lambda session, now: session.stop())
+        elif step is Step.RESTART:
+            self._reactor.drive(connection, lambda session, now: session.restart(now))

@@ -1,0 +1,191 @@
+"""The values that cross processes: bots, their statuses, events, subscriptions, holders, shard commands.
+
+All are frozen and go over the wire as JSON. A field that a newer botfleet added is ignored by an older one,
+and a missing one takes its default, so that releases can run side by side during a deploy.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Literal
+
+import msgspec
+
+Transport = Literal["rtm", "socket", "http"]
+TRANSPORTS: tuple[Transport, ...] = ("rtm", "socket", "http")
+
+State = Literal["connecting", "connected", "disconnected", "rate_limited", "token_revoked", "stopped"]
+STATES: tuple[State, ...] = (
+    "connecting",
+    "connected",
+    "disconnected",
+    "rate_limited",
+    "token_revoked",
+    "stopped",
+)
+
+Desired = Literal["running", "stopped"]
+
+
+def bot_key(team_id: str, namespace: str = "") -> str:
+    """Names a bot: the team id, or `NAMESPACE-TEAM` (the field that Relax used).
+
+    >>> bot_key("T1"), bot_key("T1", "beta")
+    ('T1', 'beta-T1')
+    """
+    return f"{namespace}-{team_id}" if namespace else team_id
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """The reverse of `bot_key`: (team id, namespace).
+
+    >>> split_key("T1"), split_key("my-app-T1")
+    (('T1', ''), ('T1', 'my-app'))
+    """
+    namespace, _, team_id = key.rpartition("-")
+    return team_id, namespace
+
+
+def shard_of(key: str, shards: int) -> int:
+    """The shard that a bot's key belongs to: CRC-32 of the key, so that any language can reckon it.
+
+    >>> shard_of("T00000001", 256)
+    40
+    """
+    return zlib.crc32(key.encode()) % shards
+
+
+class Bot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One installation of an app in one team, as the registry keeps it.
+
+    `desired` and `generation` are what people ask for; holders bring the connection in line with them. A
+    higher generation than the connection's means: connect anew (another token, or a restart).
+    """
+
+    team_id: str
+    namespace: str = ""
+    #: The token in stored form (`secrets.Seal`); opened only where it goes to Slack.
+    sealed_token: str
+    #: `Token.fingerprint`, to find a bot by its token without opening every seal.
+    fingerprint: str
+    transport: Transport = "rtm"
+    desired: Desired = "running"
+    generation: int = 1
+    bot_user_id: str = ""
+    bot_id: str = ""
+    #: The bot user's name, which people may address it by.
+    bot_name: str = ""
+    team_name: str = ""
+    enterprise_id: str = ""
+    added_at: float = 0.0
+    updated_at: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """`bot_key` of this bot."""
+        return bot_key(self.team_id, self.namespace)
+
+    def __repr__(self) -> str:
+        return f"<Bot {self.key} {self.transport} {self.desired} generation={self.generation}>"
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a bot's connection is doing, as its holder last said."""
+
+    state: State
+    #: Unix seconds at which this state began.
+    since: float
+    #: The holder's node name; empty when nobody holds the bot.
+    holder: str = ""
+    #: Slack's error string or a short text of ours; empty when all is well.
+    error: str = ""
+    #: Unix seconds of the next attempt; 0 when none is planned.
+    retry_at: float = 0.0
+    #: The `Bot.generation` that this status is about.
+    generation: int = 0
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one handler wants. Filters are cheap enough to be applied by whoever publishes.
+
+    An event matches when every filter that is set lets it through.
+    """
+
+    #: The Celery task that is run.
+    task: str
+    #: The queue its messages go to; empty takes the event type's own queue.
+    queue: str = ""
+    #: Slack's event types; `*` takes every type.
+    types: tuple[str, ...]
+    #: Message subtypes wanted; None takes messages without a subtype (and other events with any).
+    subtypes: tuple[str, ...] | None = None
+    #: Where: `public`, `private` (groups and group DMs), `dm`; empty means everywhere.
+    scopes: tuple[str, ...] = ()
+    #: Only what is addressed to the bot: in a DM, or beginning with its mention or name.
+    addressed: bool = False
+    #: Only texts whose first word (after the address) is one of these, in lower case.
+    words: tuple[str, ...] = ()
+    #: Also what the bot itself said.
+    own: bool = False
+    #: Also what other bots said.
+    bots: bool = False
+    #: Only this bot's events (a key); empty means every bot's.
+    bot: str = ""
+    #: Seconds after which an event is too old to be handled; None means never.
+    max_age: float | None = None
+    #: Keyword arguments that each of its task messages carries.
+    kwargs: dict[str, Any] = {}
+
+
+class HolderInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a holder says of itself with every heartbeat."""
+
+    name: str
+    host: str = ""
+    pid: int = 0
+    since: float = 0.0
+    shards: int = 0
+    bots: int = 0
+    connected: int = 0
+    #: Events read from sockets, published as tasks, dropped for want of room, and waiting to be published.
+    events: int = 0
+    published: int = 0
+    dropped: int = 0
+    unsent: int = 0
+    malformed: int = 0
+    standby: bool = False
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that must reach a bot's connection; travels in its shard's queue.
+
+    `sync` asks the owner to look at the registry again; the others become frames on the socket.
+    """
+
+    op: Literal["sync", "message", "typing", "ping", "disconnect"]
+    key: str
+    channel: str = ""
+    text: str = ""
+    #: Further flat fields of a ping.
+    extra: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<Command {self.op} {self.key}>"
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as consumers get it; see docs/events.md. `payload` is Slack's object, untouched."""
+
+    id: str
+    type: str
+    subtype: str | None
+    team_id: str
+    namespace: str
+    bot_user_id: str
+    transport: Transport
+    received_at: float
+    backfilled: bool
+    payload: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Envelope {self.id}>"

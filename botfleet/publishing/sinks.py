@@ -1,0 +1,118 @@
+"""Brokers that events are pushed to: Redis by one script a batch, any other through kombu."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import redis
+from kombu.exceptions import OperationalError
+
+from ..errors import PublishError
+from ..model import Subscription
+from .publisher import Outgoing, Sink
+from .template import Template, publish_options
+
+_SCRIPT = files(__package__).joinpath("lua/publish.lua").read_text()
+
+
+class RedisSink(Sink):
+    """Pushes ready messages into the lists that Celery's workers read.
+
+    Args:
+        app: the Celery app whose messages these are.
+        client: a connection pool to the broker.
+        prefix: put before each key.
+        dedupe_ttl: seconds for which a second copy of an event is told.
+    """
+
+    def __init__(self, app: Any, client: redis.Redis, prefix: str = "", dedupe_ttl: float = 600.0) -> None:
+        self._app = app
+        self._client = client
+        self._script = client.register_script(_SCRIPT)
+        self._prefix = prefix
+        self._ttl = int(dedupe_ttl * 1000)
+        # By task and queue: a subscription that comes again with other options makes a new template.
+        self._templates: dict[tuple[str, str, str], tuple[Subscription, Template]] = {}
+
+    def push(self, batch: Sequence[Outgoing]) -> int:
+        arguments: list[str | bytes | int] = [self._ttl]
+        for event in batch:
+            arguments.append(f"{self._prefix}botfleet:seen:{event.id}" if event.unique else "")
+            arguments.append(len(event.subscriptions))
+            for subscription in event.subscriptions:
+                template = self._template(subscription, subscription.queue or event.queue)
+                message = template.render(event.id, event.envelope, event.received_at)
+                arguments += (self._prefix + template.queue, message)
+        try:
+            return int(self._script(args=arguments))
+        except redis.RedisError as exc:
+            raise PublishError(f"{type(exc).__name__}: {exc}") from exc
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _template(self, subscription: Subscription, queue: str) -> Template:
+        name = (subscription.task, queue, subscription.kwargs.get("method", ""))
+        known = self._templates.get(name)
+        if known is not None and known[0] is subscription:
+            return known[1]
+        template = Template(self._app, subscription, queue)
+        self._templates[name] = (subscription, template)
+        return template
+
+
+class KombuSink(Sink):
+    """Publishes through Celery itself, with the broker's confirms; for RabbitMQ.
+
+    A batch that failed half-way is sent again as a whole: what was confirmed already comes twice.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def push(self, batch: Sequence[Outgoing]) -> int:
+        try:
+            with self._app.producer_or_acquire() as producer:
+                for event in batch:
+                    self._send(producer, event)
+        except (OperationalError, OSError) as exc:
+            raise PublishError(f"{type(exc).__name__}: {exc}") from exc
+        return len(batch)
+
+    def _send(self, producer: Any, event: Outgoing) -> None:
+        envelope = json.loads(event.envelope)
+        for subscription in event.subscriptions:
+            self._app.send_task(
+                subscription.task,
+                args=[envelope],
+                kwargs=subscription.kwargs,
+                producer=producer,
+                queue=subscription.queue or event.queue,
+                retry=False,
+                **publish_options(event.id, subscription),
+            )
+
+
+class MemorySink(Sink):
+    """Keeps what is pushed, for tests.
+
+    Attributes:
+        events: what was pushed, in order.
+        failing: raise PublishError instead, as a broker that is away.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Outgoing] = []
+        self.failing = False
+        self._seen: set[str] = set()
+
+    def push(self, batch: Sequence[Outgoing]) -> int:
+        if self.failing:
+            raise PublishError("the broker is away")
+        new = [event for event in batch if not event.unique or event.id not in self._seen]
+        self._seen.update(event.id for event in new if event.unique)
+        self.events += new
+        return len(new)

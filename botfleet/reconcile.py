@@ -1,0 +1,220 @@
+"""Reconciliation: what should be connected against what is, a round every `check_interval`.
+
+Holders follow the registry by themselves; a round mends what slipped through, brings in what other programs
+left at the door, and asks Slack about a few tokens. It decides nothing that a holder could not see for
+itself, so it may run twice, or late, or not at all for a while.
+
+Slack-bot-manager's rules, and where each is kept:
+
+    connection gone: drop           a dead holder's bots are `disconnected` (`_correct`), until one takes them
+    not connected: drop             `holder/roster.py`; a dead token's bot stays known as `token_revoked`
+    token missing from the store    `holder/roster.py`: the socket is closed, and stays closed
+    state `destroy`                 the door: the bot is removed
+    token changed                   the registry's generation; `holder/roster.py` connects anew
+    state `restart` or unknown      the door: the generation grows
+    token without a connection      `_correct` nudges the holder
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Iterator
+
+from .clock import Clock, wall_clock
+from .errors import BotfleetError, SlackError
+from .fleet import Fleet, Result
+from .model import Bot, Command, Status, split_key
+from .slack.errors import Group, classify
+from .store.base import DoorEntry
+
+logger = logging.getLogger(__name__)
+
+#: Bots that one round looks at beside the shards that changed: a small fleet is looked at as a whole each
+#: time, a large one in rotation.
+BOTS_PER_ROUND = 5_000
+#: Entries taken from the door in one round.
+DOOR_PER_ROUND = 100
+#: Seconds that a holder has for a new bot before a round nudges it.
+_GRACE = 3.0
+
+
+@dataclasses.dataclass
+class Round:
+    """What one round did; counts."""
+
+    looked_at: int = 0
+    corrected: int = 0
+    nudged: int = 0
+    admitted: int = 0
+    checked: int = 0
+    dead: int = 0
+
+
+class Reconciler:
+    """Runs rounds.
+
+    Args:
+        fleet: whose bots.
+        clock: for ages.
+    """
+
+    def __init__(self, fleet: Fleet, clock: Clock = wall_clock) -> None:
+        self._fleet = fleet
+        self._store = fleet.store
+        self._clock = clock
+
+    def run(self) -> Round:
+        """Runs one round.
+
+        Raises:
+            StoreUnavailable: the store is away; the next round will do.
+        """
+        done = Round()
+        self._answer_door(done)
+        alive = {holder.name for holder in self._store.holders()}
+        for shard in self._shards_to_look_at():
+            self._look_at(shard, alive, done)
+        self._check_tokens(done)
+        return done
+
+    # The door
+
+    def _answer_door(self, done: Round) -> None:
+        for entry in self._store.door(DOOR_PER_ROUND):
+            # Done first and taken away then: a crash in between does it twice, which is the same as once.
+            result = self._admit(entry)
+            if self._store.take_from_door(entry):
+                done.admitted += 1
+                self._log_entry(entry, result)
+
+    def _admit(self, entry: DoorEntry) -> Result:
+        team_id, namespace = split_key(entry.field)
+        if entry.kind == "token":
+            token, namespace = _read_token(entry.value, namespace)
+            return self._fleet.add_token(token, namespace)
+        if entry.value == "destroy":
+            return self._fleet.remove_token(team_id, namespace)
+        return self._fleet.update_token(team_id, namespace)
+
+    def _log_entry(self, entry: DoorEntry, result: Result) -> None:
+        level = logging.INFO if result.ok else logging.ERROR
+        outcome = "done" if result.ok else result.error
+        logger.log(
+            level, "From outside: %s of %s: %s", entry.kind, entry.field, outcome, extra={"action": "door"}
+        )
+
+    # What should be against what is
+
+    def _shards_to_look_at(self) -> Iterator[int]:
+        counts = self._store.counts()
+        budget = min(BOTS_PER_ROUND, sum(counts))
+        start = self._store.advance("reconcile", 0)
+        passed = 0
+        for passed in range(1, len(counts) + 1):
+            shard = (start + passed - 1) % len(counts)
+            if counts[shard]:
+                yield shard
+            budget -= counts[shard]
+            if budget <= 0:
+                break
+        self._store.advance("reconcile", passed)
+
+    def _look_at(self, shard: int, alive: set[str], done: Round) -> None:
+        statuses = self._store.statuses(shard)
+        for key, bot in self._store.bots(shard).items():
+            done.looked_at += 1
+            self._correct(key, bot, statuses.get(key), alive, done)
+
+    def _correct(self, key: str, bot: Bot, status: Status | None, alive: set[str], done: Round) -> None:
+        now = self._clock()
+        if status is not None and _held_by_nobody(status, alive):
+            gone = Status(state="disconnected", since=now, error="holder gone", generation=status.generation)
+            done.corrected += self._store.replace_status(key, status, gone)
+            status = gone
+        if _needs_nudge(bot, status, now):
+            self._fleet.nudge(key)
+            done.nudged += 1
+
+    # Tokens
+
+    def _check_tokens(self, done: Round) -> None:
+        for bot in self._bots_to_check():
+            status = self._store.status(bot.key)
+            if bot.desired == "stopped" or (status is not None and status.state == "token_revoked"):
+                continue
+            done.checked += 1
+            self._check_token(bot, status, done)
+
+    def _bots_to_check(self) -> list[Bot]:
+        """The next few bots in rotation over all shards."""
+        wanted = self._fleet.settings.check_tokens
+        counts = self._store.counts()
+        total = sum(counts)
+        if not total or not wanted:
+            return []
+        position = self._store.advance("check_tokens", min(wanted, total)) % total
+        found: list[Bot] = []
+        for shard, count in (*enumerate(counts), *enumerate(counts)):
+            if position >= count:
+                position -= count
+                continue
+            bots = self._store.bots(shard)
+            found += [bots[key] for key in sorted(bots)[position:]]
+            position = 0
+            if len(found) >= min(wanted, total):
+                break
+        return found[: min(wanted, total)]
+
+    def _check_token(self, bot: Bot, status: Status | None, done: Round) -> None:
+        try:
+            self._fleet.api.auth_test(self._fleet.open(bot.sealed_token))
+        except SlackError as exc:
+            if classify(exc.error) is Group.DEAD:
+                done.dead += 1
+                self._let_die(bot, status, exc)
+        except BotfleetError as exc:
+            logger.error("%s: %s", bot.key, exc, extra={"action": "token.unreadable", "bot": bot.key})
+
+    def _let_die(self, bot: Bot, status: Status | None, exc: SlackError) -> None:
+        logger.warning(
+            "%s: Slack says that its token is dead (%s)",
+            bot.key,
+            exc.error,
+            extra={"action": "token.dead", "bot": bot.key},
+        )
+        if bot.transport == "rtm":
+            # The holder's next connect hears the same, and tells the handlers: one way for a token to die.
+            self._store.send([Command(op="disconnect", key=bot.key)])
+            return
+        dead = Status(state="token_revoked", since=self._clock(), error=exc.error, generation=bot.generation)
+        self._store.put_statuses({bot.key: dead})
+
+
+def _held_by_nobody(status: Status, alive: set[str]) -> bool:
+    held = status.state in ("connected", "connecting", "rate_limited") or bool(status.retry_at)
+    return held and bool(status.holder) and status.holder not in alive
+
+
+def _needs_nudge(bot: Bot, status: Status | None, now: float) -> bool:
+    """Whether a bot is not as it should be, and its holder has had time to see that."""
+    if bot.transport != "rtm" or now - bot.updated_at < _GRACE:
+        return False
+    if status is None or status.generation < bot.generation:
+        return True
+    if bot.desired == "stopped":
+        return status.state not in ("stopped", "token_revoked")
+    overdue = bool(status.retry_at) and now - status.retry_at > 2 * _GRACE
+    return status.state == "stopped" or overdue or status.error in ("holder gone", "holder stopped")
+
+
+def _read_token(value: str, namespace: str) -> tuple[str, str]:
+    """A token from the door: bare, or as Relax wrote it."""
+    if not value.startswith("{"):
+        return value, namespace
+    try:
+        written = json.loads(value)
+    except ValueError:
+        return "", namespace
+    return str(written.get("token", "")), str(written.get("namespace") or namespace)

@@ -1,0 +1,57 @@
+"""Celery tasks that never show their arguments: they hold what people write, and tokens.
+
+Celery puts a repr of a task's arguments into message headers, events (and so into Flower), logs and
+`inspect`. Here every one of these gets a fixed text. The worker's side is in `redacted_worker.py`, apart
+because it loads Celery's whole worker, which a program that only sends tasks does not need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from celery import Task
+
+#: Stands for arguments that nobody is to see.
+HIDDEN = "(…)"
+#: Stands for keyword arguments.
+HIDDEN_KEYWORDS = "{…}"
+
+
+def describe_event(args: Sequence[Any]) -> str:
+    """The text that stands for a handler task's arguments: which event it is about, nothing of it.
+
+    >>> describe_event([{"id": "Ev1", "payload": {"text": "secret"}}]), describe_event([])
+    ('<event Ev1>', '<event ?>')
+    """
+    envelope = args[0] if isinstance(args, list | tuple) and args else None
+    event_id = envelope.get("id", "?") if isinstance(envelope, Mapping) else "?"
+    return f"<event {event_id}>"
+
+
+class RedactedTask(Task):  # type: ignore[misc]  # celery has no types
+    """Base of all of botfleet's tasks. Retries are sent through `apply_async` too."""
+
+    Request = "botfleet.redacted_worker:RedactedRequest"
+
+    @staticmethod
+    def describe(args: Sequence[Any]) -> str:
+        """The text that stands for the arguments."""
+        return HIDDEN
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
+        """Sends the task, as Celery's own."""
+        options["argsrepr"] = self.describe(args or ())
+        options["kwargsrepr"] = HIDDEN_KEYWORDS if kwargs else "{}"
+        return super().apply_async(args, kwargs, *rest, **options)
+
+
+class EventTask(RedactedTask):
+    """Base of handler tasks, whose first argument is an envelope."""
+
+    Request = "botfleet.redacted_worker:EventRequest"
+
+    @staticmethod
+    def describe(args: Sequence[Any]) -> str:
+        """The event's id."""
+        return describe_event(args)

@@ -1,0 +1,360 @@
+"""The control endpoints under ``/sandbox/``: look at the sandbox, act in it, make things go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from itertools import islice
+from typing import Any
+
+from . import flood
+from .control_faults import FAULTS
+from .fields import Fields, Refused
+from .hub import encode
+from .model import Channel, Json, Team, User, microseconds
+from .records import Record
+from .service import Sandbox
+from .webapi import Discreet
+
+PAGE = 1000
+WAIT_LIMIT = 60.0
+
+Endpoint = Callable[[Sandbox, Fields], Json]
+
+
+def state(sandbox: Sandbox, fields: Fields) -> Json:
+    """Show the teams, the connections and what was counted."""
+    team = _optional_team(sandbox, fields)
+    brief = fields.flag("brief")
+    fields.end()
+    teams = list(sandbox.world.teams.values()) if team is None else [team]
+    shown = [_brief(sandbox, one) if brief else _full(sandbox, one) for one in teams]
+    return {**sandbox.ready_line(), "teams": shown, **_counts(sandbox)}
+
+
+def counts(sandbox: Sandbox, fields: Fields) -> Json:
+    """Show what was counted, without the teams: cheap to ask for again and again."""
+    team = _optional_team(sandbox, fields)
+    fields.end()
+    own = {} if team is None else {"team": _brief(sandbox, team)}
+    return {**_counts(sandbox), **own}
+
+
+def add_teams(sandbox: Sandbox, fields: Fields) -> Json:
+    """Create teams: a number of them, or one by its name."""
+    name = fields.text("name", None)
+    count = fields.integer("count", 1, 1, 100_000)
+    fields.end()
+    if name is not None and count != 1:
+        raise Refused(400, "count is of no use beside name: expected one of them")
+    teams = sandbox.add_teams([name] * count)
+    return {"teams": [team.summary() for team in teams]}
+
+
+def install(sandbox: Sandbox, fields: Fields) -> Json:
+    """Install the bot once more in a team."""
+    team = _team(sandbox, fields.text("team", None))
+    revoke_old = fields.flag("revoke_old")
+    fields.end()
+    token = sandbox.install(team, revoke_old)
+    return {"team_id": team.id, "name": team.name, "bot_token": token.value}
+
+
+def say(sandbox: Sandbox, fields: Fields) -> Json:
+    """Let a human say something."""
+    team = _team(sandbox, fields.text("team", None))
+    where = fields.text("channel", "general")
+    who = fields.text("user", None)
+    text = fields.needed("text")
+    thread_ts = _timestamp(fields, "thread_ts")
+    fields.end()
+    user = None if who is None else _human(team, who)
+    channel, user = _place(sandbox, team, where, user)
+    message = sandbox.post(team, channel, user, team.mentions(text), "control", thread_ts=thread_ts)
+    return {
+        "team": team.id,
+        "channel": channel.id,
+        "user": user.id,
+        "ts": message.ts,
+        "text": message.text,
+        "seq": sandbox.messages.seq,
+        "connections": sandbox.hub.count(team.id),
+    }
+
+
+def join(sandbox: Sandbox, fields: Fields) -> Json:
+    """Let a new member join."""
+    team = _team(sandbox, fields.text("team", None))
+    name = fields.text("name", f"member{len(team.users)}")
+    fields.end()
+    if team.user_named(name) is not None:
+        raise Refused(400, f"name is {name!r}: expected one that no member has")
+    user = sandbox.join(team, name)
+    return {"team": team.id, "user": user.id, "name": user.name}
+
+
+def event(sandbox: Sandbox, fields: Fields) -> Json:
+    """Send an event as it is to every connection of a team."""
+    team = _team(sandbox, fields.text("team", None))
+    given = fields.anything("event")
+    fields.end()
+    if not isinstance(given, dict):
+        raise Refused(400, f"event is {given!r}: expected an object")
+    sandbox.send_event(team, given)
+    return {"connections": sandbox.hub.count(team.id)}
+
+
+def frame(sandbox: Sandbox, fields: Fields) -> Json:
+    """Send a frame's text, malformed or not, to every connection of a team."""
+    team = _team(sandbox, fields.text("team", None))
+    given = fields.anything("frame")
+    fields.end()
+    if not isinstance(given, str):
+        raise Refused(400, f"frame is {given!r}: expected a text")
+    sandbox.hub.publish(team.id, [encode(given)])
+    return {"connections": sandbox.hub.count(team.id)}
+
+
+def start_flood(sandbox: Sandbox, fields: Fields) -> Json:
+    """Begin a bulk load; the state shows its progress."""
+    count = fields.integer("count", None, 1, 100_000_000)
+    if count is None:
+        raise Refused(400, "count is missing: expected a whole number from 1 to 100000000")
+    rate = fields.seconds("rate", None, 10_000_000)
+    text = fields.text("text", "message {n}")
+    channel = fields.text("channel", "general")
+    teams = _flood_teams(sandbox, fields)
+    fields.end()
+    for team in teams:
+        if team.channel_named(channel) is None:
+            raise Refused(404, f"channel {channel!r} is unknown in {team.id}")
+    load = flood.Flood(len(sandbox.floods) + 1, teams, count, rate or None, text, channel)
+    sandbox.floods.append(load)
+    load.task = asyncio.get_running_loop().create_task(flood.run(sandbox, load), name=f"flood-{load.id}")
+    return {"id": load.id}
+
+
+def frames(sandbox: Sandbox, fields: Fields) -> Json:
+    """Show what bots sent over sockets."""
+    team = _optional_team(sandbox, fields)
+    after = fields.integer("after", 0, 0, 1 << 60)
+    fields.end()
+    shown = [record for record in sandbox.frames.after(after) if team is None or record["team"] == team.id]
+    return {"frames": shown, "next": sandbox.frames.seq}
+
+
+def calls(sandbox: Sandbox, fields: Fields) -> Json:
+    """Show the Web API calls, without tokens and arguments."""
+    team = _optional_team(sandbox, fields)
+    after = fields.integer("after", 0, 0, 1 << 60)
+    method = fields.text("method", None)
+    fields.end()
+    shown = [
+        record
+        for record in sandbox.calls.after(after)
+        if (team is None or record["team"] == team.id) and method in (None, record["method"])
+    ]
+    return {"calls": shown, "next": sandbox.calls.seq}
+
+
+async def messages(sandbox: Sandbox, fields: Fields) -> Json:
+    """Show the messages after a number; wait for one where there is none."""
+    team = _optional_team(sandbox, fields)
+    after = fields.integer("after", 0, 0, 1 << 60)
+    wait = fields.seconds("wait", 0.0, WAIT_LIMIT)
+    by = fields.choice("by", None, ("bot", "human"))
+    fields.end()
+
+    def wanted(record: Record) -> bool:
+        return (team is None or record["team"] == team.id) and by in (None, record["by"])
+
+    end = sandbox.monotonic() + wait
+    while True:
+        shown = list(islice(filter(wanted, sandbox.messages.after(after)), PAGE))
+        if shown:
+            return {"messages": shown, "next": shown[-1]["seq"]}
+        after = sandbox.messages.seq
+        left = end - sandbox.monotonic()
+        if left <= 0 or not await sandbox.messages.changed(left):
+            return {"messages": [], "next": after}
+
+
+GETS: dict[str, Endpoint] = {"state": state, "counts": counts, "frames": frames, "calls": calls}
+POSTS: dict[str, Endpoint] = {
+    "teams": add_teams,
+    "teams/install": install,
+    "say": say,
+    "join": join,
+    "event": event,
+    "frame": frame,
+    "flood": start_flood,
+}
+
+
+class ControlHandler(Discreet):
+    """``/sandbox/…``."""
+
+    async def get(self, path: str) -> None:
+        """Answer a look at the sandbox."""
+        query = {name: self.get_argument(name) for name in self.request.query_arguments}
+        fields = Fields(query, textual=True)
+        if path == "messages":
+            await self._answer(lambda: messages(self.sandbox, fields))
+        else:
+            await self._answer(lambda: _endpoint(GETS, path, POSTS)(self.sandbox, fields))
+
+    async def post(self, path: str) -> None:
+        """Do what is asked."""
+        kind = path.removeprefix("faults/")
+        if kind != path:
+            await self._answer(lambda: _fault(self.sandbox, kind, self._body()))
+        else:
+            await self._answer(lambda: _endpoint(POSTS, path, GETS)(self.sandbox, self._body()))
+
+    def _body(self) -> Fields:
+        try:
+            given = json.loads(self.request.body or b"{}")
+        except ValueError as error:
+            raise Refused(400, f"the body is no JSON: {error}") from None
+        if not isinstance(given, dict):
+            raise Refused(400, "the body is no JSON object")
+        return Fields(given)
+
+    async def _answer(self, act: Callable[[], Json | Awaitable[Json]]) -> None:
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        try:
+            result = act()
+            answer = result if isinstance(result, dict) else await result
+        except Refused as refused:
+            self.set_status(refused.status)
+            self.finish(json.dumps({"ok": False, "error": str(refused)}))
+            return
+        self.finish(json.dumps({"ok": True, **answer}))
+
+
+def _endpoint(table: dict[str, Endpoint], path: str, other: dict[str, Endpoint]) -> Endpoint:
+    if path in table:
+        return table[path]
+    if path in other or path == "messages":
+        raise Refused(405, f"/sandbox/{path} takes {'GET' if table is POSTS else 'POST'}")
+    known = ", ".join(sorted([*GETS, *POSTS, "messages", "faults/KIND"]))
+    raise Refused(404, f"/sandbox/{path} is unknown: expected one of {known}")
+
+
+def _fault(sandbox: Sandbox, kind: str, fields: Fields) -> Json:
+    act = FAULTS.get(kind)
+    if act is None:
+        raise Refused(404, f"fault {kind!r} is unknown: expected one of {', '.join(FAULTS)}")
+    name, everyone = fields.text("team", None), fields.flag("all")
+    if (name is None) is not everyone:
+        raise Refused(400, 'team or all is needed, not both: expected {"team": "T…"} or {"all": true}')
+    teams = list(sandbox.world.teams.values()) if name is None else [_team(sandbox, name)]
+    act(sandbox, teams, fields)
+    return {"teams": len(teams)}
+
+
+def _team(sandbox: Sandbox, name: str | None) -> Team:
+    team = next(iter(sandbox.world.teams.values()), None) if name is None else sandbox.world.find_team(name)
+    if team is None:
+        raise Refused(404, f"team {name!r} is unknown: expected an id, name or domain in /sandbox/state")
+    return team
+
+
+def _optional_team(sandbox: Sandbox, fields: Fields) -> Team | None:
+    name = fields.text("team", None)
+    return None if name is None else _team(sandbox, name)
+
+
+def _flood_teams(sandbox: Sandbox, fields: Fields) -> list[Team]:
+    given = fields.anything("teams")
+    everyone = list(sandbox.world.teams.values())
+    if given is None:
+        return everyone
+    if isinstance(given, list) and given and all(isinstance(name, str) for name in given):
+        return [_team(sandbox, name) for name in given]
+    if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= len(everyone):
+        return everyone[:given]
+    raise Refused(400, f"teams is {given!r}: expected a list of team ids, or a number up to {len(everyone)}")
+
+
+def _human(team: Team, name: str) -> User:
+    user = team.user_named(name.removeprefix("@"))
+    if user is None or user.is_bot:
+        people = ", ".join(user.name for user in islice(team.humans, 10))
+        raise Refused(404, f"user {name!r} is unknown in {team.id}: expected one of {people}")
+    return user
+
+
+def _place(sandbox: Sandbox, team: Team, where: str, user: User | None) -> tuple[Channel, User]:
+    if where.startswith("@"):
+        partner = _human(team, where)
+        channel = sandbox.direct(team, partner)
+    else:
+        found = team.channel_named(where) or _unopened(sandbox, team, where)
+        if found is None:
+            names = ", ".join(c.name for c in islice(team.channels.values(), 10) if c.kind != "im")
+            raise Refused(
+                404, f"channel {where!r} is unknown in {team.id}: expected one of {names}, or @user"
+            )
+        channel = found
+        partner = team.users[channel.user] if channel.kind == "im" else next(team.humans)
+    if channel.kind == "im" and user not in (None, partner):
+        raise Refused(400, f"user is {user.name if user else ''!r}: only {partner.name} writes in {where}")
+    return channel, user or partner
+
+
+def _unopened(sandbox: Sandbox, team: Team, where: str) -> Channel | None:
+    user = next((user for user in team.humans if team.direct_id(user) == where), None)
+    return None if user is None else sandbox.direct(team, user)
+
+
+def _timestamp(fields: Fields, name: str) -> str | None:
+    given = fields.text(name, None)
+    try:
+        return given if given is None or microseconds(given) else None
+    except ValueError:
+        raise Refused(400, f"{name} is {given!r}: expected a ts such as 1700000000.000100") from None
+
+
+def _counts(sandbox: Sandbox) -> dict[str, Any]:
+    teams = sandbox.world.teams.values()
+    return {
+        "connections": sandbox.hub.count(),
+        "connections_opened": sandbox.hub.opened,
+        "frames_sent": sandbox.hub.frames_sent,
+        "messages": {by: sum(team.posted[by] for team in teams) for by in ("human", "bot")},
+        "calls": dict(sandbox.call_counts),
+        "floods": [load.summary() for load in sandbox.floods],
+        "seq": sandbox.messages.seq,
+    }
+
+
+def _brief(sandbox: Sandbox, team: Team) -> dict[str, Any]:
+    return {**team.summary(), "connections": sandbox.hub.count(team.id)}
+
+
+def _full(sandbox: Sandbox, team: Team) -> dict[str, Any]:
+    connected = [connection.token for connection in sandbox.hub.connections(team.id)]
+    return {
+        **_brief(sandbox, team),
+        "domain": team.domain,
+        "bot_id": team.bot_id,
+        "bot_user_id": team.bot.id,
+        "bot_name": team.bot.name,
+        "tokens": [
+            {
+                "bot_token": token.value,
+                "error": token.error,
+                "connections": sum(other is token for other in connected),
+            }
+            for token in team.tokens
+        ],
+        "channels": [
+            {"id": c.id, "name": c.name, "private": c.kind != "channel"} for c in team.channels.values()
+        ],
+        "users": [{"id": u.id, "name": u.name, "is_bot": u.is_bot} for u in team.users.values()],
+        "calls": team.calls,
+        "messages": team.posted,
+        "faults": sandbox.faults(team).summary(sandbox.monotonic()),
+    }

@@ -1,0 +1,372 @@
+"""The Web API's methods, each a small function from a call to an answer. `METHODS` is their table."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from .model import Channel, Json, Message, Team, Token, User, history, microseconds
+from .service import Sandbox
+
+TEXT_CUT = 40_000
+"""chat.postMessage cuts a longer text."""
+TEXT_UPDATE = 4_000
+"""chat.update refuses a longer text."""
+
+Item = TypeVar("Item")
+
+
+class SlackError(Exception):
+    """The call is refused: `error` is the answer's error string."""
+
+    def __init__(self, error: str, **more: Any) -> None:
+        self.error = error
+        self.more = more
+        super().__init__(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, by a token that is good.
+
+    Attributes:
+        sandbox: what the call acts on.
+        team: the token's team.
+        token: the caller's token.
+        args: the arguments by name: text from a form or query, any JSON value from a JSON body.
+        socket_base: the start of a websocket URL as the caller can reach it, e.g. ``ws://127.0.0.1:8000/``.
+    """
+
+    sandbox: Sandbox
+    team: Team
+    token: Token
+    args: Json
+    socket_base: str
+
+    def text(self, name: str) -> str:
+        """Give an argument as text, empty where it is missing."""
+        value = self.args.get(name)
+        return "" if value is None else str(value)
+
+    def flag(self, name: str) -> bool:
+        """Give a yes-or-no argument."""
+        return self.text(name).lower() in ("1", "true")
+
+    def number(self, name: str, default: int, highest: int) -> int:
+        """Give a count between 1 and `highest`, the default where it is missing or no number."""
+        text = self.text(name)
+        return max(1, min(int(text), highest)) if text.isdigit() else default
+
+    def nested(self, name: str) -> Any:
+        """Give an argument that is JSON, or JSON in text."""
+        value = self.args.get(name)
+        if not isinstance(value, str) or not value:
+            return value or None
+        try:
+            return json.loads(value) or None
+        except ValueError:
+            raise SlackError(f"invalid_{name}") from None
+
+    def channel(self, name: str = "channel") -> Channel:
+        """Find the channel that an argument names: an id, a #name, or a user, whose DM is opened."""
+        wanted = self.text(name)
+        channel = self.team.channel_named(wanted) if wanted else None
+        if channel is not None:
+            return channel
+        user = self.team.user_named(wanted.removeprefix("@")) if wanted[:1] in ("U", "@") else None
+        if user is None or user.is_bot:
+            raise SlackError("channel_not_found")
+        return self.sandbox.direct(self.team, user)
+
+    def user(self, name: str = "user") -> User:
+        """Find the user whose id an argument gives."""
+        user = self.team.users.get(self.text(name))
+        if user is None:
+            raise SlackError("user_not_found")
+        return user
+
+
+Method = Callable[[Call], Json]
+
+
+def auth_test(call: Call) -> Json:
+    """Say whose token it is."""
+    team = call.team
+    return {
+        "url": f"https://{team.domain}.slack.test/",
+        "team": team.name,
+        "user": team.bot.name,
+        "team_id": team.id,
+        "user_id": team.bot.id,
+        "bot_id": team.bot_id,
+        "is_enterprise_install": False,
+    }
+
+
+def auth_revoke(call: Call) -> Json:
+    """Kill the caller's token, and its sockets."""
+    if call.flag("test"):
+        return {"revoked": False}
+    call.sandbox.revoke(call.token, "token_revoked")
+    return {"revoked": True}
+
+
+def rtm_connect(call: Call) -> Json:
+    """Give a websocket URL for one use. ``rtm.start`` has answered the same since September 2022."""
+    ticket = call.sandbox.hub.issue(call.token, call.sandbox.monotonic())
+    team = call.team
+    return {
+        "url": f"{call.socket_base}websocket/{ticket}",
+        "self": {"id": team.bot.id, "name": team.bot.name},
+        "team": {"id": team.id, "name": team.name, "domain": team.domain},
+    }
+
+
+def chat_post_message(call: Call) -> Json:
+    """Post a message as the bot."""
+    channel = call.channel()
+    extras = _extras(call)
+    text = call.text("text")[:TEXT_CUT]
+    if not text and not extras.keys() & {"attachments", "blocks"}:
+        raise SlackError("no_text")
+    thread_ts = call.text("thread_ts") or None
+    bot = call.team.bot
+    message = call.sandbox.post(call.team, channel, bot, text, "api", thread_ts=thread_ts, extras=extras)
+    return {"channel": channel.id, "ts": message.ts, "message": message.as_slack()}
+
+
+def chat_post_ephemeral(call: Call) -> Json:
+    """Show a message to one member of a channel; no history keeps it and no socket hears of it."""
+    channel, user, extras = call.channel(), call.user(), _extras(call)
+    text = call.text("text")
+    if not text and not extras.keys() & {"attachments", "blocks"}:
+        raise SlackError("no_text")
+    if len(text) > TEXT_CUT:
+        raise SlackError("msg_too_long")
+    if user.id not in channel.members:
+        raise SlackError("user_not_in_channel")
+    sandbox, bot = call.sandbox, call.team.bot
+    thread_ts = call.text("thread_ts") or None
+    message = Message(sandbox.world.next_ts(channel), bot.id, text, thread_ts, call.team.bot_id, extras)
+    sandbox.record(call.team, channel, bot, message, "api", ephemeral=True)
+    return {"message_ts": message.ts}
+
+
+def chat_update(call: Call) -> Json:
+    """Change a message of the bot's."""
+    channel = call.channel()
+    message = channel.messages.get(call.text("ts"))
+    if message is None:
+        raise SlackError("message_not_found")
+    if message.user != call.team.bot.id:
+        raise SlackError("cant_update_message")
+    text, extras = call.text("text"), _extras(call)
+    if not text and not extras:
+        raise SlackError("no_text")
+    if len(text) > TEXT_UPDATE:
+        raise SlackError("msg_too_long")
+    previous = message.as_slack()
+    message.text = text
+    message.extras = extras or message.extras
+    now = call.sandbox.world.next_ts(channel)
+    message.edited = {"user": call.team.bot.id, "ts": now}
+    call.sandbox.send_event(call.team, _changed_event(channel, message, previous, now))
+    call.sandbox.record(call.team, channel, call.team.bot, message, "api", edited=True)
+    return {"channel": channel.id, "ts": message.ts, "text": text, "message": message.as_slack()}
+
+
+def reactions_add(call: Call) -> Json:
+    """Put an emoji under a message."""
+    name = call.text("name").strip(":")
+    if not name:
+        raise SlackError("invalid_name")
+    if not call.text("channel") or not call.text("timestamp"):
+        raise SlackError("no_item_specified")
+    channel = call.channel()
+    message = channel.messages.get(call.text("timestamp"))
+    if message is None:
+        raise SlackError("message_not_found")
+    bot = call.team.bot.id
+    message.reactions = message.reactions or {}
+    users = message.reactions.setdefault(name, [])
+    if bot in users:
+        raise SlackError("already_reacted")
+    users.append(bot)
+    call.sandbox.send_event(
+        call.team,
+        {
+            "type": "reaction_added",
+            "user": bot,
+            "reaction": name,
+            "item_user": message.user,
+            "item": {"type": "message", "channel": channel.id, "ts": message.ts},
+            "event_ts": call.sandbox.world.next_ts(channel),
+        },
+    )
+    return {}
+
+
+def conversations_list(call: Call) -> Json:
+    """List the channels of the types asked for, public ones by default."""
+    kinds = {"public_channel": "channel", "private_channel": "group", "im": "im", "mpim": "mpim"}
+    types = [name.strip() for name in (call.text("types") or "public_channel").split(",")]
+    if not set(types) <= kinds.keys():
+        raise SlackError("invalid_types")
+    wanted = {kinds[name] for name in types}
+    found = [channel for channel in call.team.channels.values() if channel.kind in wanted]
+    page, cursor = _page(call, found, 1000)
+    shown = [channel.as_slack(call.team.bot.id) for channel in page]
+    return {"channels": shown, "response_metadata": {"next_cursor": cursor}}
+
+
+def conversations_history(call: Call) -> Json:
+    """Give a channel's messages, newest first; threads' replies are not among them."""
+    channel = call.team.channels.get(call.text("channel"))
+    if channel is None:
+        raise SlackError("channel_not_found")
+    oldest, latest = _time(call, "oldest", 0), _time(call, "latest", 1 << 62)
+    if call.flag("inclusive"):
+        oldest, latest = oldest - 1, latest + 1
+    latest = _open_cursor(call.text("cursor")) or latest
+    found = history(channel, oldest, latest)
+    page = list(islice(found, call.number("limit", 100, 999)))
+    more = next(found, None) is not None
+    answer: Json = {"messages": [message.as_slack() for message in page], "has_more": more, "pin_count": 0}
+    if more:
+        answer["response_metadata"] = {"next_cursor": _cursor(microseconds(page[-1].ts))}
+    return answer
+
+
+def conversations_open(call: Call) -> Json:
+    """Open the direct message with a user."""
+    if call.text("channel"):
+        channel, known = call.channel(), True
+    else:
+        ids = [name.strip() for name in call.text("users").split(",") if name.strip()]
+        if not ids:
+            raise SlackError("users_list_not_supplied")
+        if len(ids) > 1:
+            raise SlackError("not_supported")  # the sandbox has no group DMs
+        user = call.team.users.get(ids[0])
+        if user is None or user.is_bot:
+            raise SlackError("user_not_found")
+        known = call.team.direct_id(user) in call.team.channels
+        channel = call.sandbox.direct(call.team, user)
+    shown = channel.as_slack(call.team.bot.id) if call.flag("return_im") else {"id": channel.id}
+    return {"channel": shown, **({"no_op": True, "already_open": True} if known else {})}
+
+
+def users_info(call: Call) -> Json:
+    """Describe a user."""
+    return {"user": call.user().as_slack()}
+
+
+def users_list(call: Call) -> Json:
+    """List the team's members, the bot among them."""
+    page, cursor = _page(call, list(call.team.users.values()), 1000)
+    members = [user.as_slack() for user in page]
+    return {
+        "members": members,
+        "cache_ts": int(call.sandbox.clock()),
+        "response_metadata": {"next_cursor": cursor},
+    }
+
+
+def team_info(call: Call) -> Json:
+    """Describe the caller's team."""
+    team = call.team
+    if call.text("team") not in ("", team.id):
+        raise SlackError("team_not_found")
+    return {
+        "team": {
+            "id": team.id,
+            "name": team.name,
+            "domain": team.domain,
+            "email_domain": "",
+            "icon": {"image_default": True},
+        }
+    }
+
+
+METHODS: dict[str, Method] = {
+    "auth.test": auth_test,
+    "auth.revoke": auth_revoke,
+    "rtm.connect": rtm_connect,
+    "rtm.start": rtm_connect,
+    "chat.postMessage": chat_post_message,
+    "chat.postEphemeral": chat_post_ephemeral,
+    "chat.update": chat_update,
+    "reactions.add": reactions_add,
+    "conversations.list": conversations_list,
+    "conversations.history": conversations_history,
+    "conversations.open": conversations_open,
+    "users.info": users_info,
+    "users.list": users_list,
+    "team.info": team_info,
+}
+"""Every method that needs a token; ``api.test`` needs none."""
+
+
+def api_test(args: Json) -> Json:
+    """Answer what was asked, or the error that was asked for."""
+    shown = {name: value for name, value in args.items() if name != "token"}
+    if shown.get("error"):
+        return {"ok": False, "error": str(shown["error"]), "args": shown}
+    return {"ok": True, "args": shown} if shown else {"ok": True}
+
+
+def _extras(call: Call) -> Json:
+    extras: Json = {name: call.nested(name) for name in ("attachments", "blocks")}
+    extras["username"] = call.text("username") or None
+    emoji = call.text("icon_emoji")
+    extras["icons"] = {"emoji": emoji} if emoji else None
+    return {name: value for name, value in extras.items() if value}
+
+
+def _changed_event(channel: Channel, message: Message, previous: Json, now: str) -> Json:
+    return {
+        "type": "message",
+        "subtype": "message_changed",
+        "hidden": True,
+        "channel": channel.id,
+        "channel_type": channel.kind,
+        "ts": now,
+        "event_ts": now,
+        "message": message.as_slack(),
+        "previous_message": previous,
+    }
+
+
+def _time(call: Call, name: str, default: int) -> int:
+    text = call.text(name)
+    try:
+        return microseconds(text) if text else default
+    except ValueError:
+        raise SlackError(f"invalid_ts_{name}") from None
+
+
+def _page(call: Call, found: Sequence[Item], highest: int) -> tuple[Sequence[Item], str]:
+    start = _open_cursor(call.text("cursor")) or 0
+    end = start + call.number("limit", 100, highest)
+    return found[start:end], _cursor(end) if end < len(found) else ""
+
+
+def _cursor(position: int) -> str:
+    return base64.b64encode(f"next:{position}".encode()).decode()
+
+
+def _open_cursor(cursor: str) -> int | None:
+    if not cursor:
+        return None
+    try:
+        word, _, position = base64.b64decode(cursor, validate=True).decode().partition(":")
+        if word == "next":
+            return int(position)
+    except (binascii.Error, ValueError):
+        pass
+    raise SlackError("invalid_cursor")

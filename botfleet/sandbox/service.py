@@ -1,0 +1,235 @@
+"""What can be done in the sandbox: each action changes the world and tells the sockets.
+
+Web API, sockets and control endpoints are three doors to these actions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import storage
+from .faults import TeamFaults
+from .hub import Connection, Hub, encode
+from .limits import MethodLimits
+from .model import Channel, Json, Message, Team, Token, User, World
+from .records import Log
+
+if TYPE_CHECKING:
+    from .flood import Flood
+
+MESSAGES_KEPT = 20_000
+FRAMES_KEPT = 1_000
+CALLS_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a sandbox is started.
+
+    Attributes:
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        teams: how many teams there are at first.
+        state: a file that keeps the teams over a restart.
+        certfile: a PEM certificate; with it the sandbox speaks https and wss.
+        keyfile: the certificate's key, where it is not in `certfile`.
+        limits: whether Slack's rate limits are enforced.
+        url_lifetime: seconds that an rtm.connect URL lives.
+        ready_file: a file that gets the start-up line.
+        with_parent: end when the parent process does.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    teams: int = 2
+    state: Path | None = None
+    certfile: Path | None = None
+    keyfile: Path | None = None
+    limits: bool = False
+    url_lifetime: float = 30.0
+    ready_file: Path | None = None
+    with_parent: bool = False
+
+
+class Sandbox:
+    """The whole state of a running sandbox."""
+
+    def __init__(
+        self,
+        options: Options,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.options = options
+        self.clock = clock
+        self.monotonic = monotonic
+        self.url = ""  # known once the server listens
+        self.world = World(clock)
+        self.hub = Hub(options.url_lifetime)
+        self.limits = MethodLimits() if options.limits else None
+        self.messages = Log(MESSAGES_KEPT)
+        self.frames = Log(FRAMES_KEPT)
+        self.calls = Log(CALLS_KEPT)
+        self.call_counts: Counter[str] = Counter()
+        self.floods: list[Flood] = []
+        self._faults: dict[str, TeamFaults] = {}
+        self._load()
+
+    def faults(self, team: Team) -> TeamFaults:
+        """Give the faults of a team, to read or to change."""
+        return self._faults.setdefault(team.id, TeamFaults())
+
+    def clear_faults(self, team: Team) -> None:
+        """Forget a team's faults, and mend the tokens that a fault revoked."""
+        self._faults.pop(team.id, None)
+        for connection in self.hub.connections(team.id):
+            connection.mute(False)
+        for token in team.tokens:
+            if token.by_fault:
+                self.restore(token)
+
+    def add_teams(self, names: Iterable[str | None]) -> list[Team]:
+        """Create teams, with the next free name where none is given."""
+        teams = [self.world.add_team(name) for name in names]
+        self.save()
+        return teams
+
+    def install(self, team: Team, revoke_old: bool) -> Token:
+        """Install the bot once more in a team."""
+        old = list(team.tokens)
+        token = self.world.install(team)
+        for other in old if revoke_old else ():
+            self.revoke(other, "token_revoked")
+        self.save()
+        return token
+
+    def revoke(self, token: Token, error: str, by_fault: bool = False) -> None:
+        """Kill a token and cut its connections."""
+        token.error = error
+        token.by_fault = by_fault
+        self.hub.sever(token)
+        if not by_fault:
+            self.save()
+
+    def restore(self, token: Token) -> None:
+        """Let a dead token live again."""
+        token.error = None
+        token.by_fault = False
+        self.save()
+
+    def join(self, team: Team, name: str) -> User:
+        """Let a new member join a team."""
+        user = self.world.add_user(team, name)
+        now = f"{self.clock():.6f}"
+        self.send_event(team, {"type": "team_join", "user": user.as_slack(), "event_ts": now})
+        self.save()
+        return user
+
+    def direct(self, team: Team, user: User) -> Channel:
+        """Give the direct message of a user and the bot, opened if need be."""
+        channel, is_new = self.world.open_direct(team, user)
+        if is_new:
+            shown = channel.as_slack(team.bot.id)
+            self.send_event(team, {"type": "im_created", "user": user.id, "channel": shown})
+        return channel
+
+    def post(
+        self,
+        team: Team,
+        channel: Channel,
+        user: User,
+        text: str,
+        via: str,
+        thread_ts: str | None = None,
+        extras: Json | None = None,
+        sender: Connection | None = None,
+    ) -> Message:
+        """Post a message, and tell every connection of the team but the one that sent it."""
+        message, frame = self.write(team, channel, user, text, via, thread_ts, extras)
+        self.hub.publish(team.id, [frame], but=sender)
+        return message
+
+    def write(
+        self,
+        team: Team,
+        channel: Channel,
+        user: User,
+        text: str,
+        via: str,
+        thread_ts: str | None = None,
+        extras: Json | None = None,
+    ) -> tuple[Message, bytes]:
+        """Post a message without telling anybody; give it with its frame."""
+        message = self.world.post(team, channel, user, text, thread_ts, extras)
+        self.record(team, channel, user, message, via)
+        return message, encode(message_event(team, channel, message))
+
+    def record(
+        self,
+        team: Team,
+        channel: Channel,
+        user: User,
+        message: Message,
+        via: str,
+        *,
+        ephemeral: bool = False,
+        edited: bool = False,
+    ) -> None:
+        """Note a message for those who follow `/sandbox/messages`."""
+        entry = {
+            "team": team.id,
+            "channel": channel.id,
+            "channel_name": channel.name,
+            "user": user.id,
+            "user_name": user.name,
+            "by": "bot" if user.is_bot else "human",
+            "text": message.text,
+            "ts": message.ts,
+            "thread_ts": message.thread_ts,
+            "via": via,
+            "ephemeral": ephemeral,
+            "edited": edited,
+        }
+        self.messages.add(entry | (message.extras or {}))
+
+    def send_event(self, team: Team, event: Json) -> None:
+        """Send any event to every connection of a team."""
+        self.hub.publish(team.id, [encode(event)])
+
+    def count_call(self, method: str, team: Team | None, error: str | None) -> None:
+        """Note a Web API call; never its token or arguments."""
+        self.call_counts[method] += 1
+        if team is not None:
+            team.calls[method] = team.calls.get(method, 0) + 1
+        team_id = team.id if team is not None else None
+        self.calls.add({"method": method, "team": team_id, "time": self.clock(), "error": error})
+
+    def save(self) -> None:
+        """Write the state file, where there is one."""
+        if self.options.state is not None:
+            storage.save(self.world, self.options.state)
+
+    def ready_line(self) -> Json:
+        """Give what a process that started this one wants to know."""
+        return {
+            "url": self.url,
+            "api_url": f"{self.url}api/",
+            "teams": [team.summary() for team in self.world.teams.values()],
+        }
+
+    def _load(self) -> None:
+        if self.options.state is not None:
+            storage.load(self.world, self.options.state)
+        while len(self.world.teams) < self.options.teams:
+            self.world.add_team()
+
+
+def message_event(team: Team, channel: Channel, message: Message) -> dict[str, Any]:
+    """Give the event by which the sockets learn of a message."""
+    place = {"channel": channel.id, "channel_type": channel.kind, "team": team.id, "event_ts": message.ts}
+    return message.as_slack() | place

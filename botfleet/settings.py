@@ -1,0 +1,288 @@
+"""botfleet's settings: one frozen dataclass, read and checked once.
+
+Each field is set by `botfleet_NAME` in `celeryconfig.py` or `BOTFLEET_NAME` in the environment; the
+environment wins, the command line wins over both. Slack's own names (`SLACK_CLIENT_ID` …) are read as they
+stand. An unknown `BOTFLEET_*` name or a bad value is a `ConfigurationError` that says what it takes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+PREFIX = "BOTFLEET_"
+_DEFAULT_BROKER = "redis://127.0.0.1:6379/0"
+_REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "unix")
+_BROKER_SCHEMES = (*_REDIS_SCHEMES, "amqp", "amqps", "pyamqp", "memory")
+_STORE_SCHEMES = (*_REDIS_SCHEMES, "memory")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+#: Names in the environment that are no settings of this class: see `cli.py` and `roles.py`.
+_OTHER_NAMES = frozenset({"BOTFLEET_ROLE"})
+
+Parser = Callable[[str, object], Any]
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(name, "takes text", value)
+    return value
+
+
+def _number(low: float, high: float, unit: str) -> Parser:
+    def parse(name: str, value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise ConfigurationError(name, f"takes {unit} from {low:g} to {high:g}", value)
+        return number
+
+    return parse
+
+
+def _integer(low: int, high: int, unit: str) -> Parser:
+    def parse(name: str, value: object) -> int:
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ConfigurationError(name, f"takes a whole number of {unit} from {low} to {high}", value)
+        return number
+
+    return parse
+
+
+def _flag(name: str, value: object) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False}
+    words["off"] = False
+    try:
+        return words[str(value).lower()]
+    except KeyError:
+        raise ConfigurationError(name, "takes true or false", value) from None
+
+
+def _list(name: str, value: object) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise ConfigurationError(name, "takes texts, comma-separated or as a list", value)
+    return tuple(item.strip() for item in items if item.strip())
+
+
+def _secrets(name: str, value: object) -> tuple[str, ...]:
+    try:
+        return _list(name, value)
+    except ConfigurationError:
+        raise ConfigurationError(name, "takes Fernet keys, comma-separated or as a list") from None
+
+
+def _url(*schemes: str) -> Parser:
+    def parse(name: str, value: object) -> str:
+        scheme = urlsplit(value).scheme if isinstance(value, str) else ""
+        if scheme not in schemes:
+            takes = ", ".join(f"{scheme}://" for scheme in schemes)
+            # Never the value: a URL may carry a password.
+            raise ConfigurationError(name, f"takes a URL that begins with one of {takes}")
+        return str(value)
+
+    return parse
+
+
+def _choice(*words: str) -> Parser:
+    def parse(name: str, value: object) -> str:
+        word = str(value).upper()
+        if word not in words:
+            raise ConfigurationError(name, f"takes one of {', '.join(words)}", value)
+        return word
+
+    return parse
+
+
+def _namespace(name: str, value: object) -> str:
+    text = _text(name, value)
+    if text and not all(part.isalnum() for part in text.replace("_", "-").split("-")):
+        raise ConfigurationError(name, "takes letters, digits, - and _", value)
+    return text
+
+
+def _option(default: Any, parse: Parser, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"parse": parse})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings. Seconds are floats.
+
+    Attributes:
+        broker_url: where Celery's messages wait: Redis (also `redis+socket://PATH`) or AMQP.
+        store_url: the registry of bots; the broker where that is Redis.
+        slack_api_url: ends with a slash.
+        secret_keys: Fernet keys that seal tokens, newest first.
+        check_interval: seconds between two reconciliations.
+        tokens_key, teams_key: base names of the store's maps of statuses and of bots.
+        key_prefix: put before every name in Redis: queues and keys.
+        shards: how many slices the bots are cut into; the same in every process of a fleet, for ever.
+        replicas: how many holders keep each shard.
+        namespace: the namespace of bots that are added without one.
+        log_level: of botfleet's processes.
+        state_dir: where `up` keeps the embedded server's data, pid files and its key file.
+        handlers: modules or packages that handler workers load.
+        ping_interval: seconds without a frame after which a socket is pinged; twice that, it is dead.
+        connect_workers: threads that connect sockets.
+        connect_timeout: seconds for each step of connecting.
+        retry_base, retry_cap: bounds of the backoff, seconds.
+        max_connections: sockets in one holder.
+        send_buffer: what a bot's connection keeps to send while it is not connected, in messages.
+        publish_buffer: bytes of events that a holder keeps while the broker is away.
+        dedupe_ttl: seconds for which an event's mark is kept.
+        lease_ttl: seconds after which a holder that says nothing has lost its shards.
+        check_tokens: bots whose token is checked with auth.test per reconciliation.
+        flower_basic_auth: `user:password` for Flower; empty means none.
+        flower_max_tasks: tasks that Flower keeps in memory.
+        slack_client_id, slack_client_secret, slack_signing_secret, slack_app_token: of the Slack app.
+    """
+
+    broker_url: str = _option("", _url(*_BROKER_SCHEMES), secret=True)
+    store_url: str = _option("", _url(*_STORE_SCHEMES), secret=True)
+    slack_api_url: str = _option("https://slack.com/api/", _url("https", "http"))
+    secret_keys: tuple[str, ...] = _option((), _secrets, secret=True)
+    check_interval: float = _option(5.0, _number(0.5, 3600, "seconds"))
+    tokens_key: str = _option("tokens:statuses", _text)
+    teams_key: str = _option("tokens:teams", _text)
+    key_prefix: str = _option("", _text)
+    shards: int = _option(256, _integer(1, 65536, "shards"))
+    replicas: int = _option(1, _integer(1, 10, "holders"))
+    namespace: str = _option("", _namespace)
+    log_level: str = _option("INFO", _choice(*_LOG_LEVELS))
+    state_dir: str = _option(".botfleet", _text)
+    handlers: tuple[str, ...] = _option(("tasks",), _list)
+    ping_interval: float = _option(10.0, _number(0.1, 600, "seconds"))
+    connect_workers: int = _option(16, _integer(1, 512, "threads"))
+    connect_timeout: float = _option(15.0, _number(0.5, 120, "seconds"))
+    retry_base: float = _option(1.0, _number(0.01, 60, "seconds"))
+    retry_cap: float = _option(60.0, _number(0.1, 3600, "seconds"))
+    max_connections: int = _option(10_000, _integer(1, 1_000_000, "sockets"))
+    send_buffer: int = _option(100, _integer(1, 100_000, "messages"))
+    publish_buffer: int = _option(256 * 2**20, _integer(2**10, 2**40, "bytes"))
+    dedupe_ttl: float = _option(600.0, _number(1, 86_400, "seconds"))
+    lease_ttl: float = _option(10.0, _number(1, 600, "seconds"))
+    check_tokens: int = _option(5, _integer(0, 10_000, "bots"))
+    flower_basic_auth: str = _option("", _text, secret=True)
+    flower_max_tasks: int = _option(10_000, _integer(100, 1_000_000, "tasks"))
+    slack_client_id: str = _option("", _text)
+    slack_client_secret: str = _option("", _text, secret=True)
+    slack_signing_secret: str = _option("", _text, secret=True)
+    slack_app_token: str = _option("", _text, secret=True)
+
+    @classmethod
+    def load(
+        cls,
+        config: Mapping[str, object] | None = None,
+        environ: Mapping[str, str] | None = None,
+        **overrides: object,
+    ) -> Settings:
+        """Reads the settings.
+
+        Args:
+            config: names and values of `celeryconfig.py`; others than `botfleet_*` are passed over.
+            environ: the environment; `os.environ` where not given.
+            overrides: what the command line says, by field name; None means not said.
+
+        Raises:
+            ConfigurationError: an unknown name or a bad value.
+        """
+        environ = os.environ if environ is None else environ
+        parsers = {spec.name: spec.metadata["parse"] for spec in fields(cls)}
+        found = {
+            **_from_config(config or {}, parsers),
+            **_from_environment(environ, parsers),
+            **{_variable(name): value for name, value in overrides.items() if value is not None},
+        }
+        values = {_field(name): parsers[_field(name)](name, value) for name, value in found.items()}
+        return cls(**_derive(values))
+
+    @property
+    def state_path(self) -> Path:
+        """`state_dir`, absolute."""
+        return Path(self.state_dir).expanduser().resolve()
+
+    def environment(self) -> dict[str, str]:
+        """Returns these settings as environment variables, for child processes."""
+        made = {}
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            if value != spec.default:
+                made[_variable(spec.name)] = ",".join(value) if isinstance(value, tuple) else str(value)
+        return made
+
+
+def _variable(name: str) -> str:
+    return name.upper() if name.startswith("slack_") and name != "slack_api_url" else PREFIX + name.upper()
+
+
+def _field(variable: str) -> str:
+    return variable.removeprefix(PREFIX).lower()
+
+
+def _from_config(config: Mapping[str, object], parsers: Mapping[str, Parser]) -> dict[str, object]:
+    named = {name.upper(): value for name, value in config.items() if name.lower().startswith("botfleet_")}
+    return _known(named, parsers, "celeryconfig.py")
+
+
+def _from_environment(environ: Mapping[str, str], parsers: Mapping[str, Parser]) -> dict[str, object]:
+    named: dict[str, object] = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    slack = {_variable(name): environ.get(_variable(name)) for name in parsers if name.startswith("slack_")}
+    return {
+        **_known(named, parsers, "the environment"),
+        **{name: value for name, value in slack.items() if value is not None},
+    }
+
+
+def _known(named: Mapping[str, object], parsers: Mapping[str, Parser], where: str) -> dict[str, object]:
+    for name in named:
+        if name not in _OTHER_NAMES and _field(name) not in parsers:
+            known = ", ".join(sorted(_variable(field) for field in parsers))
+            raise ConfigurationError(name, f"is no setting of botfleet (in {where}); there are: {known}")
+    return {name: value for name, value in named.items() if name not in _OTHER_NAMES}
+
+
+def _derive(values: dict[str, Any]) -> dict[str, Any]:
+    """Fills in what follows from other settings: the running embedded server, the store, the key file."""
+    state = Path(values.get("state_dir", ".botfleet")).expanduser().resolve()
+    running = running_fleet(state)
+    if not values.get("broker_url"):
+        values["broker_url"] = running.get("broker_url", _DEFAULT_BROKER)
+        if "slack_api_url" not in values and "slack_api_url" in running:
+            values["slack_api_url"] = running["slack_api_url"]
+    if not values.get("store_url"):
+        if urlsplit(values["broker_url"]).scheme not in (*_REDIS_SCHEMES, "memory"):
+            raise ConfigurationError(
+                "BOTFLEET_STORE_URL", "is needed where the broker is not Redis; takes redis://HOST:PORT/DB"
+            )
+        values["store_url"] = values["broker_url"]
+    if "slack_api_url" in values and not values["slack_api_url"].endswith("/"):
+        values["slack_api_url"] += "/"
+    key_file = state / "secret.key"
+    if "secret_keys" not in values and key_file.is_file():
+        values["secret_keys"] = tuple(key_file.read_text().split())
+    return values
+
+
+def running_fleet(state: Path) -> dict[str, str]:
+    """What a running `botfleet up` wrote about itself: `broker_url`, `slack_api_url`, `pid` …; or nothing."""
+    try:
+        found = json.loads((state / "running.json").read_text())
+        os.kill(int(found["pid"]), 0)
+    except PermissionError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {name: str(value) for name, value in found.items()}

@@ -1,0 +1,95 @@
+"""Events in botfleet's envelope: what makes one unique, and how it is written.
+
+The payload is spliced in as the bytes that Slack sent: it is neither decoded nor written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import uuid
+from typing import NamedTuple
+
+import msgspec
+
+from ..model import Bot, Transport, bot_key
+from .frames import Frame
+
+_encode = msgspec.json.encode
+_ODD = frozenset(" \"\\/%?#<>&'")
+
+
+class Origin(NamedTuple):
+    """Where events come from: the constants of one bot's connection."""
+
+    key: str
+    team_id: str
+    namespace: str
+    bot_user_id: str
+    bot_name: str
+    bot_id: str
+    transport: Transport
+    #: The constant middle of this bot's envelopes.
+    middle: bytes
+
+    @classmethod
+    def of(cls, bot: Bot) -> Origin:
+        """The origin of a bot's events."""
+        names = (bot.team_id, bot.namespace, bot.bot_user_id)
+        middle = b'"team_id":%b,"namespace":%b,"bot_user_id":%b,"transport":%b,' % tuple(
+            _encode(name) for name in (*names, bot.transport)
+        )
+        key = bot_key(bot.team_id, bot.namespace)
+        return cls(key, *names, bot.bot_name, bot.bot_id, bot.transport, middle)
+
+
+class Identifier:
+    """Gives each event its id; see `identify`."""
+
+    def __init__(self, nonce: str | None = None) -> None:
+        self._nonce = nonce or uuid.uuid4().hex[:12]
+        self._count = itertools.count(1)
+
+    def identify(self, origin: Origin, frame: Frame) -> tuple[str, bool]:
+        """Names an event.
+
+        Returns:
+            The id, and whether every copy of the event gets the same one (and can be told to be a copy).
+            An event without a time of its own (typing, presence) gets an id that nothing else has.
+        """
+        channel, time = frame.channel_id, frame.time
+        if time:
+            parts = [origin.key, channel, frame.type, time]
+            if frame.type != "message":
+                # Two people may react in the same microsecond; a message's (channel, ts) is unique by itself.
+                parts.append(frame.user_id)
+            return _harmless(":".join(part for part in parts if part)), True
+        return _harmless(f"{origin.key}:{frame.type}:{self._nonce}.{next(self._count)}"), False
+
+
+def _harmless(event_id: str) -> str:
+    """Ids go into keys, log lines and addresses: one with anything odd in it is replaced by its digest."""
+    if len(event_id) <= 200 and event_id.isascii() and event_id.isprintable() and not _ODD & set(event_id):
+        return event_id
+    return "odd:" + hashlib.sha256(event_id.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def wrap(
+    event_id: str,
+    origin: Origin,
+    frame: Frame,
+    raw: bytes,
+    received_at: float,
+    backfilled: bool = False,
+) -> bytes:
+    """Returns the envelope as JSON; see `model.Envelope`."""
+    subtype = frame.subtype if isinstance(frame.subtype, str) else None
+    return b'{"id":%b,"type":%b,"subtype":%b,%b"received_at":%b,"backfilled":%b,"payload":%b}' % (
+        _encode(event_id),
+        _encode(frame.type),
+        _encode(subtype),
+        origin.middle,
+        _encode(received_at),
+        b"true" if backfilled else b"false",
+        raw,
+    )

@@ -1,0 +1,88 @@
+"""What Slack's error strings mean: the one table, and the exception for each.
+
+The groups say what to do with a connection or a token (SLACK.md, "Error strings and what to do"). A string
+that is not in the table is transient: Slack adds new ones, and giving up on a live bot is worse than one
+more try.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from ..errors import ConnectionRateLimited, InvalidToken, SlackError, TokenRevoked
+
+
+class Group(Enum):
+    """What to do about an error."""
+
+    #: Stop, mark the bot `token_revoked`, tell the app, wait for reinstallation.
+    DEAD = "dead"
+    #: Get a new access token, then try again.
+    REFRESH = "refresh"
+    #: Trying again is useless until somebody changes the app; say so.
+    CONFIGURATION = "configuration"
+    #: Try again, slowly, and raise an alarm.
+    SLOW = "slow"
+    #: The team is being moved; wait a few seconds, then longer.
+    PAUSE = "pause"
+    #: Try again with the usual backoff.
+    TRANSIENT = "transient"
+
+
+_STRINGS: dict[Group, str] = {
+    Group.DEAD: "account_inactive token_revoked invalid_auth not_authed user_removed_from_team team_disabled",
+    Group.REFRESH: "token_expired",
+    Group.CONFIGURATION: "not_allowed_token_type missing_scope is_bot method_deprecated deprecated_endpoint "
+    "unknown_method no_permission two_factor_setup_required access_denied enterprise_is_restricted "
+    "ekm_access_denied",
+    Group.SLOW: "accesslimited",
+    Group.PAUSE: "migration_in_progress team_added_to_org org_login_required",
+    Group.TRANSIENT: "ratelimited rate_limited internal_error fatal_error service_unavailable "
+    "request_timeout",
+}
+
+#: The group of every error string that is known.
+GROUPS: dict[str, Group] = {error: group for group, text in _STRINGS.items() for error in text.split()}
+
+_RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
+#: Slack does not know the token at all; the other dead ones worked once.
+_UNKNOWN_TOKEN = frozenset({"invalid_auth", "not_authed"})
+#: It may have been done in part, so a post is not safely repeated.
+_PERHAPS_DONE = frozenset({"internal_error", "fatal_error"})
+
+
+def classify(error: str) -> Group:
+    """The group of one of Slack's error strings.
+
+    >>> classify("account_inactive"), classify("missing_scope"), classify("something_new")
+    (<Group.DEAD: 'dead'>, <Group.CONFIGURATION: 'configuration'>, <Group.TRANSIENT: 'transient'>)
+    """
+    return GROUPS.get(error, Group.TRANSIENT)
+
+
+def perhaps_done(error: str) -> bool:
+    """Whether a call that failed so may have taken effect nonetheless.
+
+    >>> perhaps_done("internal_error"), perhaps_done("channel_not_found")
+    (True, False)
+    """
+    return error in _PERHAPS_DONE
+
+
+def to_exception(error: str, retry_after: float | None = None, detail: str = "") -> SlackError:
+    """The exception for one of Slack's error strings (or a short code of ours, as `timeout`).
+
+    >>> to_exception("ratelimited", 30.0)
+    ConnectionRateLimited('ratelimited')
+    >>> to_exception("missing_scope", detail="needed: chat:write").fatal
+    True
+    """
+    if error in _RATE_LIMITED:
+        return ConnectionRateLimited(error, retry_after=retry_after, detail=detail)
+    group = classify(error)
+    if group is Group.DEAD:
+        kind = InvalidToken if error in _UNKNOWN_TOKEN else TokenRevoked
+        return kind(error, retry_after=retry_after, detail=detail)
+    exc = SlackError(error, retry_after=retry_after, detail=detail)
+    exc.fatal = group is Group.CONFIGURATION
+    return exc

@@ -1,0 +1,85 @@
+"""Slack's JSON, decoded as far as routing needs: the rest of a frame is never touched.
+
+`Frame` names the few fields that decide what a frame is, where it goes and what makes it unique. msgspec
+skips all others, so decoding costs about a microsecond however large the frame is.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+#: Slack closes a connection on which a longer frame is sent, bytes.
+FRAME_LIMIT = 16 * 1024
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """The routing fields of one RTM frame or Events API event. Any of them may be of an unexpected type."""
+
+    type: str = ""
+    subtype: Any = None
+    channel: Any = None
+    user: Any = None
+    text: Any = None
+    ts: Any = None
+    event_ts: Any = None
+    bot_id: Any = None
+    channel_type: Any = None
+    item: Any = None
+    #: Of a message_changed: the message as it is now.
+    message: Any = None
+    reply_to: Any = None
+    ok: Any = None
+    error: Any = None
+
+    @property
+    def channel_id(self) -> str:
+        """The channel's id, wherever this kind of event has it; empty where it has none."""
+        if isinstance(self.channel, str):
+            return self.channel
+        for place, name in ((self.channel, "id"), (self.item, "channel")):
+            if isinstance(place, dict) and isinstance(place.get(name), str):
+                return str(place[name])
+        return ""
+
+    @property
+    def user_id(self) -> str:
+        """The acting user's id; empty where there is none."""
+        if isinstance(self.user, dict):
+            return str(self.user.get("id", ""))
+        if self.user is None and isinstance(self.message, dict):
+            return str(self.message.get("user", ""))
+        return self.user if isinstance(self.user, str) else ""
+
+    @property
+    def time(self) -> str:
+        """The timestamp that is this event's own (`event_ts`, else `ts`); empty for one without."""
+        own = self.event_ts or self.ts
+        return own if isinstance(own, str) else ""
+
+    def __repr__(self) -> str:
+        return f"<Frame {self.type} {self.channel_id} {self.time}>"
+
+
+_decoder = msgspec.json.Decoder(Frame)
+
+
+def decode(raw: bytes) -> Frame | None:
+    """Decodes a frame; None for what is no JSON object, or has a `type` that is no text.
+
+    >>> decode(b'{"type":"hello"}').type
+    'hello'
+    >>> decode(b'[1]') is None
+    True
+    """
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def encode(frame: dict[str, Any]) -> str:
+    """Encodes an outgoing frame."""
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))

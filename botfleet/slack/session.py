@@ -1,0 +1,451 @@
+"""The life of one bot's RTM connection, without any I/O.
+
+Frames, results and time go in; actions come out. The shell (`holder/`) owns sockets and threads and does
+what the actions say. A session may have two links at once: after a goodbye or a restart the old one stays
+open until the new one has said hello, so that nothing is missed in between.
+
+    IDLE ──start──> CONNECTING ──opened──> OPENING ──hello──> CONNECTED
+                      ^   │ failed            │ closed, silent    │ closed, silent
+                      │   v                   v                   v
+                      └─ WAITING <────────────┴───────────────────┘        stop: IDLE from anywhere
+                          (a dead token, or a refusal that no retry can change: DEAD, until a new start)
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..clock import Chance, chance
+from ..errors import SlackError
+from ..model import Command, State
+from .backoff import Backoff
+from .errors import Group, classify
+from .frames import FRAME_LIMIT, Frame, encode
+
+#: Slack drops a typing indicator that comes sooner after the last one, seconds.
+TYPING_INTERVAL = 3.0
+#: A connection that lasted this long counts as a success: the backoff begins again, seconds.
+STABLE = 10.0
+#: Waited before the next try when Slack says that the team is being moved, seconds (SLACK.md).
+PAUSE = 5.0
+#: Waited when Slack blocks the team's traffic (`accesslimited`), seconds.
+SLOW = 300.0
+#: Error frames' code for a single-use URL that was too old.
+_URL_EXPIRED = 1
+
+
+class Phase(enum.Enum):
+    """Where a session stands; see the picture at the top."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    OPENING = "opening"
+    CONNECTED = "connected"
+    WAITING = "waiting"
+    DEAD = "dead"
+
+
+class Timing(NamedTuple):
+    """The times that a session goes by, in seconds, and its bounds."""
+
+    ping_interval: float = 10.0
+    hello_timeout: float = 15.0
+    retry_base: float = 1.0
+    retry_cap: float = 60.0
+    send_buffer: int = 100
+    #: Messages a second that Slack takes over one socket, and how many at once after a pause.
+    send_rate: float = 1.0
+    send_burst: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Open a link, and say `opened` or `failed` with this number."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write a text frame."""
+
+    link: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close a link; nothing more is heard of it."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Slack sent this event."""
+
+    frame: Frame
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Something of our own happened that handlers may take as an event."""
+
+    type: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The bot's status changed."""
+
+    state: State
+    error: str = ""
+    #: Seconds from now until the next attempt; None where none is planned.
+    retry_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message was not sent, and will not be."""
+
+    reason: str
+
+
+Action = Connect | Send | Close | Publish | Emit | Report | Refused
+
+_NOTHING: list[Action] = []
+
+
+class Session:
+    """One bot's connection.
+
+    Not safe for several threads: the reactor's thread drives it. Each method returns what is to be done, in
+    order. `deadline` is the time at which `tick` must be called next, or None.
+
+    Args:
+        timing: see `Timing`.
+        random: chance, for the jitter.
+    """
+
+    __slots__ = (
+        "_backoff",
+        "_connected_at",
+        "_credit",
+        "_credit_at",
+        "_deadline",
+        "_doubts",
+        "_last_id",
+        "_last_seen",
+        "_last_typing",
+        "_next_link",
+        "_outbox",
+        "_pinged",
+        "_retiring",
+        "_timing",
+        "link",
+        "phase",
+    )
+
+    def __init__(self, timing: Timing, random: Chance = chance) -> None:
+        self.phase = Phase.IDLE
+        #: The link that is being opened or used; 0 when there is none.
+        self.link = 0
+        self._timing = timing
+        self._backoff = Backoff(timing.retry_base, timing.retry_cap, random)
+        self._next_link = 1
+        # The former link, which is kept until the new one has said hello.
+        self._retiring = 0
+        self._deadline: float | None = None
+        self._last_seen = 0.0
+        self._connected_at = 0.0
+        self._pinged = False
+        # How often in a row Slack said invalid_auth: once may be a forbidden address, twice is the truth.
+        self._doubts = 0
+        self._last_id = 0
+        self._outbox: deque[Command] = deque()
+        self._credit = float(timing.send_burst)
+        self._credit_at = 0.0
+        self._last_typing: tuple[str, float] = ("", 0.0)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` is wanted next."""
+        return self._deadline
+
+    @property
+    def unsent(self) -> int:
+        """Messages that wait for the connection."""
+        return len(self._outbox)
+
+    # What the owner asks for
+
+    def start(self, now: float) -> list[Action]:
+        """Connects, if there is no connection and none under way; also after a dead token."""
+        if self.phase not in (Phase.IDLE, Phase.DEAD):
+            return []
+        self._backoff.reset()
+        self._doubts = 0
+        return self._connect(now)
+
+    def restart(self, now: float) -> list[Action]:
+        """Connects anew (another token, or asked to); a working connection stays until the new one does."""
+        if self.phase is Phase.CONNECTED:
+            return self._replace(now)
+        closing = self._drop()
+        self.phase = Phase.IDLE
+        return [*closing, *self.start(now)]
+
+    def stop(self) -> list[Action]:
+        """Ends everything; messages that were not sent are forgotten."""
+        closing = self._drop()
+        self._outbox.clear()
+        self.phase = Phase.IDLE
+        self._deadline = None
+        return [*closing, Report("stopped")]
+
+    def send(self, command: Command, now: float) -> list[Action]:
+        """Sends a message, typing indicator or ping; a message waits where there is no connection yet."""
+        if command.op == "message":
+            return self._send_message(command, now)
+        if command.op == "disconnect":
+            return self._lost("disconnect asked for", now) if self.phase is Phase.CONNECTED else []
+        if self.phase is not Phase.CONNECTED or (command.op == "typing" and self._typed(command, now)):
+            return []
+        return [self._frame(command)]
+
+    # What the link's shell has to tell
+
+    def opened(self, link: int, now: float) -> list[Action]:
+        """The websocket of this link is open; Slack says hello next."""
+        if link != self.link or self.phase is not Phase.CONNECTING:
+            return [Close(link)]
+        self.phase = Phase.OPENING
+        self._deadline = now + self._timing.hello_timeout
+        return []
+
+    def failed(self, link: int, error: SlackError, now: float) -> list[Action]:
+        """The link could not be opened."""
+        if link != self.link:
+            return []
+        self.link = 0
+        group = classify(error.error)
+        if error.error == "invalid_auth":
+            self._doubts += 1
+        if group is Group.DEAD and (error.error != "invalid_auth" or self._doubts > 1):
+            return self._die(error.error)
+        if group is Group.CONFIGURATION:
+            return self._give_up(error.error)
+        floors = {Group.PAUSE: PAUSE, Group.SLOW: SLOW}
+        floor = error.retry_after if error.retry_after is not None else floors.get(group, 0.0)
+        limited = error.error in ("ratelimited", "rate_limited")
+        return self._wait(now, error.error, floor, state="rate_limited" if limited else "disconnected")
+
+    def received(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
+        """Slack sent a frame."""
+        if link == self.link:
+            self._last_seen = now
+            self._pinged = False
+        elif link != self._retiring:
+            return _NOTHING
+        handle = _SPECIAL.get(frame.type)
+        if handle is not None:
+            return handle(self, link, frame, raw, now)
+        return [Publish(frame, raw)]
+
+    def heard(self, link: int, now: float) -> None:
+        """Something came in on this link, even if it means nothing (half a frame, a malformed one)."""
+        if link == self.link:
+            self._last_seen = now
+            self._pinged = False
+
+    def closed(self, link: int, reason: str, now: float) -> list[Action]:
+        """The link is gone, whoever closed it."""
+        if link == self._retiring:
+            self._retiring = 0
+            return [Report("connecting")] if self.phase in (Phase.CONNECTING, Phase.OPENING) else []
+        if link != self.link or self.phase not in (Phase.OPENING, Phase.CONNECTED):
+            return []
+        self.link = 0
+        if reason == "1008":
+            return self._wait(now, "rate_limited", self._timing.retry_base, state="rate_limited")
+        return self._wait(now, reason or "closed")
+
+    def tick(self, now: float) -> list[Action]:
+        """The deadline is reached."""
+        if self._deadline is None or now < self._deadline:
+            return []
+        if self.phase is Phase.WAITING:
+            return self._connect(now)
+        if self.phase is Phase.OPENING:
+            return self._lost("no hello", now)
+        if self.phase is Phase.CONNECTED:
+            return self._keep_alive(now)
+        self._deadline = None
+        return []
+
+    # Steps
+
+    def _connect(self, now: float) -> list[Action]:
+        self.phase = Phase.CONNECTING
+        self._deadline = None
+        self.link = self._next_link
+        self._next_link += 1
+        announce: list[Action] = [] if self._retiring else [Report("connecting")]
+        return [*announce, Connect(self.link)]
+
+    def _replace(self, now: float) -> list[Action]:
+        closing: list[Action] = [Close(self._retiring)] if self._retiring else []
+        self._retiring = self.link
+        return [*closing, *self._connect(now)]
+
+    def _drop(self) -> list[Action]:
+        links = [link for link in (self._retiring, self.link) if link]
+        self.link = self._retiring = 0
+        return [Close(link) for link in links]
+
+    def _lost(self, reason: str, now: float) -> list[Action]:
+        closing: list[Action] = [Close(self.link)]
+        self.link = 0
+        return [*closing, *self._wait(now, reason)]
+
+    def _wait(
+        self, now: float, error: str, floor: float = 0.0, state: State = "disconnected"
+    ) -> list[Action]:
+        if self._connected_at and now - self._connected_at >= STABLE:
+            self._backoff.reset()
+        self._connected_at = 0.0
+        delay = self._backoff.next(floor)
+        self.phase = Phase.WAITING
+        self._deadline = now + delay
+        return [Report(state, error, delay)]
+
+    def _die(self, error: str) -> list[Action]:
+        closing = self._drop()
+        self._deadline = None
+        self._outbox.clear()
+        self.phase = Phase.DEAD
+        told = Emit("bot_disabled", {"type": "bot_disabled", "error": error})
+        return [*closing, Report("token_revoked", error), told]
+
+    def _give_up(self, error: str) -> list[Action]:
+        closing = self._drop()
+        self._deadline = None
+        self._outbox.clear()
+        self.phase = Phase.DEAD
+        return [*closing, Report("disconnected", error)]
+
+    def _keep_alive(self, now: float) -> list[Action]:
+        flushed = self._flush(now)
+        silent = now - self._last_seen
+        if self._pinged and silent >= 2 * self._timing.ping_interval - 1e-6:
+            return self._lost("silent", now)
+        if not self._pinged and silent >= self._timing.ping_interval - 1e-6:
+            self._pinged = True
+            flushed.append(Send(self.link, encode({"id": self._take_id(), "type": "ping"})))
+        self._schedule(now)
+        return flushed
+
+    def _schedule(self, now: float) -> None:
+        intervals = 2 if self._pinged else 1
+        self._deadline = self._last_seen + intervals * self._timing.ping_interval
+        if self._outbox:
+            due = now + (1.0 - self._credit) / self._timing.send_rate
+            self._deadline = min(self._deadline, max(due, now + 0.001))
+
+    # Frames that mean something to the connection itself
+
+    def _on_hello(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
+        if link != self.link or self.phase is not Phase.OPENING:
+            return []
+        self.phase = Phase.CONNECTED
+        self._connected_at = now
+        self._doubts = 0
+        self._last_id = 0
+        closing: list[Action] = [Close(self._retiring)] if self._retiring else []
+        self._retiring = 0
+        flushed = self._flush(now)
+        self._schedule(now)
+        return [Report("connected"), *closing, *flushed, Publish(frame, raw)]
+
+    def _on_goodbye(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
+        replace = link == self.link and self.phase is Phase.CONNECTED
+        return [Publish(frame, raw), *(self._replace(now) if replace else [])]
+
+    def _on_error(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
+        code = frame.error.get("code") if isinstance(frame.error, dict) else None
+        if code == _URL_EXPIRED and link == self.link and self.phase is Phase.OPENING:
+            return self._lost("socket URL expired", now)
+        return [Publish(frame, raw)]
+
+    def _on_answer(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
+        """A frame without a type: Slack's answer to something sent, perhaps out of order."""
+        if frame.reply_to is None:
+            return []
+        if frame.ok is False and isinstance(frame.error, dict):
+            return [Refused(f"Slack refused a message: {frame.error.get('msg', frame.error.get('code'))}")]
+        return []
+
+    def _on_pong(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
+        return _NOTHING
+
+    # Sending
+
+    def _send_message(self, command: Command, now: float) -> list[Action]:
+        if len(command.text.encode()) + 256 > FRAME_LIMIT:
+            return [Refused(f"a message over {FRAME_LIMIT} bytes can't go over the socket")]
+        if self.phase is Phase.DEAD:
+            return [Refused("the bot has no connection and will have none")]
+        if len(self._outbox) >= self._timing.send_buffer:
+            return [Refused(f"{self._timing.send_buffer} messages wait already")]
+        self._outbox.append(command)
+        if self.phase is not Phase.CONNECTED:
+            return []
+        flushed = self._flush(now)
+        self._schedule(now)
+        return flushed
+
+    def _flush(self, now: float) -> list[Action]:
+        timing = self._timing
+        self._credit = min(
+            float(timing.send_burst), self._credit + (now - self._credit_at) * timing.send_rate
+        )
+        self._credit_at = now
+        sent: list[Action] = []
+        while self._outbox and self._credit >= 1.0:
+            self._credit -= 1.0
+            sent.append(self._frame(self._outbox.popleft()))
+        return sent
+
+    def _frame(self, command: Command) -> Send:
+        fields: dict[str, Any] = {"id": self._take_id(), "type": command.op}
+        if command.channel:
+            fields["channel"] = command.channel
+        if command.op == "message":
+            fields["text"] = command.text
+        return Send(self.link, encode({**command.extra, **fields}))
+
+    def _typed(self, command: Command, now: float) -> bool:
+        channel, at = self._last_typing
+        if channel == command.channel and now - at < TYPING_INTERVAL:
+            return True
+        self._last_typing = (command.channel, now)
+        return False
+
+    def _take_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+
+#: By frame type: what concerns the connection itself. `""` is an answer to something sent.
+_SPECIAL = {
+    "hello": Session._on_hello,
+    "goodbye": Session._on_goodbye,
+    "error": Session._on_error,
+    "pong": Session._on_pong,
+    "": Session._on_answer,
+}

@@ -1,0 +1,176 @@
+"""What a role adds to a Celery worker: its options' defaults, and two steps of the worker's start.
+
+A *worker* step starts before any broker connection and survives broker drops, which is what sockets need.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from celery import bootsteps
+
+from .errors import BotfleetError, StoreUnavailable
+from .handlers.binding import bind
+from .handlers.loader import load
+from .holder.holder import Holder
+from .holder.threads import WatchedThread
+from .model import Subscription
+from .publishing.publisher import Sink
+from .publishing.sinks import KombuSink, RedisSink
+from .roles import BOTH, HANDLER, Role
+from .store.redis import RedisStore, client_of
+
+if TYPE_CHECKING:
+    from .celery import FleetApp
+
+logger = logging.getLogger(__name__)
+
+_POOL = "celery.worker.components:Pool"
+
+
+def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
+    """Prepares the app for a role, and returns the defaults of the worker's command line options.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or a handler can't be loaded.
+    """
+    settings = app.settings
+    queues = role.queues
+    if role.handles:
+        loaded = load(role.handlers or settings.handlers)
+        app.subscriptions = bind(app, loaded, app.handler_context)
+        named = {one.queue for one in app.subscriptions if one.queue}
+        queues = (*queues, *sorted(named - set(queues)))
+    chosen = {name: value for name, value in role.settings.items() if name not in app.deployment}
+    app.conf.update(chosen)
+    # Gossip and mingle are between workers that elect; they cost a second at each start and a fan-out each.
+    return {
+        "hostname": f"{role.name}@%h",
+        "pool": role.pool,
+        "concurrency": str(role.concurrency) if role.concurrency else None,
+        "queues": ",".join(queues),
+        "loglevel": settings.log_level,
+        "without_gossip": True,
+        "without_mingle": True,
+    }
+
+
+def make_sink(app: FleetApp) -> Sink:
+    """The way to the broker for events."""
+    settings = app.settings
+    url: str = app.conf.broker_url
+    if urlsplit(url).scheme.startswith(("redis", "unix")):
+        return RedisSink(app, client_of(url), settings.key_prefix, settings.dedupe_ttl)
+    return KombuSink(app)
+
+
+class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Keeps sockets, in a worker whose role holds."""
+
+    requires = (_POOL,)
+
+    def include_if(self, worker: Any) -> bool:
+        role = worker.app.role
+        return role is not None and role.holds
+
+    def create(self, worker: Any) -> Holder:
+        app, fleet = worker.app, worker.app.fleet
+        _warn_of_risks(app)
+        return Holder(
+            name=worker.hostname,
+            settings=app.settings,
+            store=fleet.store,
+            seal=fleet.seal,
+            sink=make_sink(app),
+            on_death=_stop_worker,
+        )
+
+
+class HandlerStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Announces what the handlers want, in a worker whose role handles."""
+
+    requires = (_POOL,)
+
+    def include_if(self, worker: Any) -> bool:
+        role = worker.app.role
+        return role is not None and role.handles
+
+    def create(self, worker: Any) -> Announcer:
+        app = worker.app
+        group = HANDLER.name if app.role.name == BOTH.name else app.role.name
+        return Announcer(app, group, app.subscriptions)
+
+
+class Announcer:
+    """Writes a role's subscriptions to the store, and again should they get lost there."""
+
+    def __init__(self, app: FleetApp, group: str, subscriptions: list[Subscription]) -> None:
+        self._app = app
+        self._group = group
+        self._subscriptions = subscriptions
+        self._closing = threading.Event()
+        self._thread = WatchedThread("announcer", self._run, _stop_worker)
+
+    def start(self, worker: Any = None) -> None:
+        """Starts announcing; returns at once."""
+        self._thread.start()
+
+    def stop(self, worker: Any = None) -> None:
+        """Ends; what was announced stays, so that events wait in the queues for the next handlers."""
+        self._closing.set()
+
+    def _run(self) -> None:
+        announced = False
+        while not self._closing.is_set():
+            announced = self._announce(announced)
+            self._closing.wait(self._app.settings.check_interval if announced else 1.0)
+
+    def _announce(self, announced: bool) -> bool:
+        store = self._app.fleet.store
+        try:
+            if not announced or (self._subscriptions and self._group not in store.subscriptions()):
+                store.put_subscriptions(self._group, self._subscriptions)
+                logger.info(
+                    "%s handlers are announced as %s",
+                    len(self._subscriptions),
+                    self._group,
+                    extra={"action": "handlers.announced"},
+                )
+        except StoreUnavailable as exc:
+            logger.warning("The store is away, handlers are not announced: %s", exc)
+            return False
+        return True
+
+
+def _stop_worker(name: str, exc: BaseException) -> None:
+    """Stops the worker, warmly, because one of its threads died: half a holder is worse than none."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _warn_of_risks(app: FleetApp) -> None:
+    fleet = app.fleet
+    if not fleet.seal.active:
+        logger.warning(
+            "Tokens are stored in the clear: set BOTFLEET_SECRET_KEYS (`botfleet keys new` prints one)",
+            extra={"action": "seal.missing"},
+        )
+    if isinstance(fleet.store, RedisStore):
+        _warn_of_eviction(fleet.store)
+
+
+def _warn_of_eviction(store: RedisStore) -> None:
+    try:
+        policy = store.eviction_policy()
+    except BotfleetError:
+        return  # The keeper says it when the store is away.
+    if policy not in (None, "noeviction"):
+        logger.warning(
+            "Redis may throw away tokens and events: its maxmemory-policy is %s; set it to noeviction",
+            policy,
+            extra={"action": "store.eviction"},
+        )

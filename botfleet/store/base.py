@@ -1,0 +1,201 @@
+"""The store: what all processes of a fleet know in common.
+
+`Store` is the interface; `memory.py` and `redis.py` implement it, and one contract suite
+(`tests/integration/test_store.py`) holds for all of them. Bots and statuses are kept in one map per shard,
+so that no command ever touches all of them. The store never sees a bare token: `Bot.sealed_token` is text
+that `secrets.Seal` made.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from ..model import Bot, Command, HolderInfo, Status, Subscription, shard_of
+
+#: Given the bot as it is (None where there is none), returns it as it should be (None removes it).
+Change = Callable[[Bot | None], Bot | None]
+
+
+class DoorEntry(NamedTuple):
+    """What another program left at the door: the plain maps that slack-bot-manager kept.
+
+    `HSET tokens:teams FIELD TOKEN` asks for a bot, `HSET tokens:statuses FIELD destroy` (or `restart`) for
+    its end (or a new connection). FIELD is a team id, or `NAMESPACE-TEAM`. A TOKEN may also be Relax's JSON
+    `{"team_id", "token", "namespace"?}`.
+    """
+
+    field: str
+    #: `token` or `state`: which of the two maps it lies in.
+    kind: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"<DoorEntry {self.kind} {self.field}>"
+
+
+class Store(ABC):
+    """The registry of bots, their statuses, subscriptions, shard queues, leases and small marks.
+
+    All methods may raise `StoreUnavailable`. All are safe to call from several threads.
+    """
+
+    def __init__(self, shards: int) -> None:
+        self.shards = shards
+
+    def shard(self, key: str) -> int:
+        """The shard that a bot's key lies in."""
+        return shard_of(key, self.shards)
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Returns when the store answers."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Lets go of connections; the store can't be used any more."""
+
+    # Bots
+
+    @abstractmethod
+    def bot(self, key: str) -> Bot | None:
+        """One bot.
+
+        Raises:
+            StoreError: the row is there but can't be read.
+        """
+
+    @abstractmethod
+    def bots(self, shard: int) -> dict[str, Bot]:
+        """A shard's bots by key. Rows that can't be read are left out and logged by key."""
+
+    @abstractmethod
+    def change_bot(self, key: str, change: Change) -> tuple[Bot | None, Bot | None]:
+        """Changes a bot atomically.
+
+        `change` may be called again when another process was faster. The index of tokens and the shard's
+        version are kept in step; removing a bot removes its status too. A change that returns its argument
+        unchanged writes nothing.
+
+        Returns:
+            The bot before and after.
+
+        Raises:
+            StoreError: the row is there but can't be read; nothing is overwritten.
+            UsageError: `change` returned a bot with another key.
+        """
+
+    @abstractmethod
+    def key_of_token(self, fingerprint: str) -> str | None:
+        """The key of the bot that has this token."""
+
+    @abstractmethod
+    def counts(self) -> list[int]:
+        """How many bots each shard has; index is the shard."""
+
+    # Statuses
+
+    @abstractmethod
+    def status(self, key: str) -> Status | None:
+        """One bot's status; None where there is none, or none that can be read."""
+
+    @abstractmethod
+    def statuses(self, shard: int) -> dict[str, Status]:
+        """A shard's statuses by key."""
+
+    @abstractmethod
+    def put_statuses(self, statuses: Mapping[str, Status]) -> None:
+        """Writes statuses by key. One for a bot that is not (any more) in the registry is dropped."""
+
+    @abstractmethod
+    def replace_status(self, key: str, old: Status, new: Status) -> bool:
+        """Writes `new` only if the status is still `old`; returns whether it was."""
+
+    @abstractmethod
+    def versions(self) -> dict[int, int]:
+        """A number per shard that grows with each change of its bots or statuses; missing means 0."""
+
+    # The door
+
+    @abstractmethod
+    def door(self, limit: int) -> list[DoorEntry]:
+        """Up to `limit` entries that other programs left in the plain maps, in no order."""
+
+    @abstractmethod
+    def take_from_door(self, entry: DoorEntry) -> bool:
+        """Takes an entry away if it is still as given; returns whether it was."""
+
+    # Subscriptions
+
+    @abstractmethod
+    def put_subscriptions(self, group: str, subscriptions: Sequence[Subscription]) -> None:
+        """Replaces all subscriptions of a group (a role's handlers, or one bot's listeners)."""
+
+    @abstractmethod
+    def subscriptions(self) -> dict[str, tuple[Subscription, ...]]:
+        """All subscriptions by group."""
+
+    @abstractmethod
+    def subscriptions_version(self) -> int:
+        """Grows with each change of the subscriptions."""
+
+    # Shard queues
+
+    @abstractmethod
+    def send(self, commands: Sequence[Command]) -> None:
+        """Puts commands into the queues of their bots' shards.
+
+        Never twice: after `StoreUnavailable` some may have been put, and the caller decides.
+        """
+
+    @abstractmethod
+    def receive(self, shards: Sequence[int], timeout: float, limit: int = 1000) -> list[Command]:
+        """Takes commands out of shards' queues, in order per shard; waits up to `timeout` seconds for one.
+
+        What is taken is gone: a command is a hint that reconciliation backs, or a message that may be lost
+        with the process.
+        """
+
+    # Leases and holders
+
+    @abstractmethod
+    def acquire(self, lease: str, owner: str, ttl: float) -> int | None:
+        """Takes a lease that is free (or is the owner's already), for `ttl` seconds by the store's clock.
+
+        Returns:
+            Its epoch, which grows each time the owner changes; None where somebody else has it.
+        """
+
+    @abstractmethod
+    def renew(self, lease: str, owner: str, epoch: int, ttl: float) -> bool:
+        """Prolongs a lease; False where it is lost."""
+
+    @abstractmethod
+    def release(self, lease: str, owner: str, epoch: int) -> None:
+        """Gives a lease back; nothing happens where it is lost already."""
+
+    @abstractmethod
+    def announce(self, holder: HolderInfo, ttl: float) -> None:
+        """Says that a holder is alive, for `ttl` seconds."""
+
+    @abstractmethod
+    def withdraw(self, name: str) -> None:
+        """Says that a holder is gone."""
+
+    @abstractmethod
+    def holders(self) -> list[HolderInfo]:
+        """The holders that are alive, by name."""
+
+    # Small things
+
+    @abstractmethod
+    def once(self, mark: str, ttl: float) -> bool:
+        """True for the first caller with this mark within `ttl` seconds, over all processes.
+
+        After `StoreUnavailable` the mark may have been set, or not.
+        """
+
+    @abstractmethod
+    def advance(self, cursor: str, step: int) -> int:
+        """Moves a named cursor on by `step` and returns where it stood before (0 at first)."""

@@ -1,0 +1,31 @@
+-- Writes, adds or removes one bot if its row is still as the caller read it.
+--
+-- KEYS  1  {teams_key}:{shard}           hash    bot's key -> Bot as JSON         no expiry
+--       2  {tokens_key}:{shard}          hash    bot's key -> Status as JSON      no expiry
+--       3  botfleet:versions             hash    shard -> counter                 no expiry
+--       4  botfleet:fingerprints:{n}     hash    fingerprint -> bot's key; of the token before
+--       5  botfleet:fingerprints:{m}     hash    the same; of the token after     no expiry
+-- ARGV  1  the bot's key
+--       2  the shard
+--       3  the row as it was read; empty: there was none
+--       4  the new row; empty: remove the bot and its status
+--       5  the fingerprint before; empty: none
+--       6  the fingerprint after; empty: none
+-- Returns 1 if written, 0 if the row has changed meanwhile.
+local key, shard, before, after, old_token, new_token = unpack(ARGV)
+
+if redis.call('HGET', KEYS[1], key) ~= (before ~= '' and before) then
+  return 0
+end
+if old_token ~= '' and redis.call('HGET', KEYS[4], old_token) == key then
+  redis.call('HDEL', KEYS[4], old_token)
+end
+if after == '' then
+  redis.call('HDEL', KEYS[1], key)
+  redis.call('HDEL', KEYS[2], key)
+else
+  redis.call('HSET', KEYS[1], key, after)
+  redis.call('HSET', KEYS[5], new_token, key)
+end
+redis.call('HINCRBY', KEYS[3], shard, 1)
+return 1

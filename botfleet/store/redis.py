@@ -1,0 +1,428 @@
+"""The store in Redis (7 or newer) or Valkey.
+
+Keys, each after the prefix; what is done to several of them at once is in `lua/`, one file a script:
+
+    {teams_key}:{shard}              hash    bot's key → Bot
+    {tokens_key}:{shard}             hash    bot's key → Status
+    {teams_key}, {tokens_key}        hashes  the door: other programs' entries
+    botfleet:versions                hash    shard → counter
+    botfleet:fingerprints:{n}        hash    fingerprint → bot's key; n is `shard_of(fingerprint)`
+    botfleet:subscriptions           hash    group → list of Subscription; its counter is …:version
+    botfleet:shard:{shard}           list    Command
+    botfleet:lease:{name}            hash    owner, epoch; expires
+    botfleet:epoch:{name}            string  counter
+    botfleet:holder:{name}           string  HolderInfo; expires
+    botfleet:holders                 sorted set of holders' names by when they expire
+    botfleet:once:{mark}             string  expires
+    botfleet:cursor:{name}           string  counter
+
+A command that broke with its connection is sent again, once, only if doing it twice is the same as doing it
+once; anything else is `StoreUnavailable` and the caller's to decide, for it may or may not have been done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import resources
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import redis
+from redis import exceptions
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ..errors import ConfigurationError, StoreError, StoreUnavailable
+from ..model import Bot, Command, HolderInfo, shard_of
+from .base import DoorEntry
+from .rows import RowStore
+
+T = TypeVar("T")
+
+#: Seconds until an answer is late; half-open connections are found out by it.
+_SOCKET_TIMEOUT = 10.0
+_CONNECT_TIMEOUT = 5.0
+_HEALTH_CHECK_INTERVAL = 5
+#: Longest single blocking wait: well below the socket's timeout; longer waits are made of several.
+_LONGEST_WAIT = 5.0
+#: Statuses per script call, so that one call takes less than a millisecond.
+_STATUSES_PER_CALL = 200
+
+#: Answers that tell of the server's state and not of the command: worth trying again.
+_PASSING_ERRORS = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ReadOnlyError,
+    exceptions.OutOfMemoryError,
+)
+#: Connection errors that no retry mends.
+_LASTING_ERRORS = (exceptions.AuthenticationError, exceptions.AuthorizationError)
+
+
+class RedisStore(RowStore):
+    """Keeps everything in Redis or Valkey.
+
+    Args:
+        client: a redis-py client that decodes nothing and retries nothing; `from_url` makes one.
+        shards: how many slices the bots are cut into.
+        key_prefix: put before every key.
+        teams_key, tokens_key: base names of the maps of bots and of statuses.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        shards: int,
+        *,
+        key_prefix: str = "",
+        teams_key: str = "tokens:teams",
+        tokens_key: str = "tokens:statuses",
+    ) -> None:
+        super().__init__(shards)
+        #: Untyped: redis-py's annotations mix the sync and the async client's.
+        self._client: Any = client
+        self._prefix = key_prefix
+        self._teams_key = key_prefix + teams_key
+        self._tokens_key = key_prefix + tokens_key
+        self._where = _where(client)
+        #: Which queue is looked at first, so that a busy shard does not starve the others.
+        self._turn = itertools.count()
+        self._closed = threading.Event()
+
+    @classmethod
+    def from_url(cls, url: str, shards: int, **names: str) -> RedisStore:
+        """Makes a store for `redis://`, `rediss://`, `unix://` or kombu's `redis+socket://`.
+
+        Args:
+            names: `key_prefix`, `teams_key`, `tokens_key`, as the class takes them.
+
+        Raises:
+            ConfigurationError: the URL can't be used.
+        """
+        return cls(client_of(url), shards, **names)
+
+    # One command at a time
+
+    def _send(self, send: Callable[[], T], again: bool) -> T:
+        """Runs what talks to the server; `again`: it may run twice when its connection breaks."""
+        try:
+            return send()
+        except exceptions.RedisError as exc:
+            if not (again and isinstance(exc, exceptions.ConnectionError)):
+                self._fail(exc)
+        return self._send(send, again=False)
+
+    def _fail(self, exc: exceptions.RedisError) -> NoReturn:
+        passing = isinstance(exc, _PASSING_ERRORS) and not isinstance(exc, _LASTING_ERRORS)
+        kind = StoreUnavailable if passing else StoreError
+        raise kind(f"the store at {self._where}: {exc}") from exc
+
+    def _do(self, *command: Any, again: bool) -> Any:
+        return self._send(lambda: self._client.execute_command(*command), again)
+
+    def _script(self, name: str, keys: Sequence[str], args: Sequence[Any], again: bool) -> Any:
+        script = _SCRIPTS[name]
+
+        def send() -> Any:
+            try:
+                return self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+            except exceptions.NoScriptError:  # Nothing was done; this sends the text and so loads it.
+                return self._client.execute_command("EVAL", script.text, len(keys), *keys, *args)
+
+        return self._send(send, again)
+
+    def _together(self, commands: Iterable[Sequence[Any]], again: bool) -> list[Any]:
+        """Sends commands in one go, not as a transaction.
+
+        The first error is raised as the server sent it: redis-py's own annotation would quote the command,
+        and so a token.
+        """
+
+        def send() -> list[Any]:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                answers: list[Any] = pipeline.execute(raise_on_error=False)
+            for answer in answers:
+                if isinstance(answer, exceptions.RedisError):
+                    raise answer
+            return answers
+
+        return self._send(send, again)
+
+    def ping(self) -> None:
+        self._do("PING", again=True)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._client.close()
+
+    def eviction_policy(self) -> str | None:
+        """What the server does when memory is full; None where it does not tell.
+
+        Anything but `noeviction` loses bots, queues and leases at that moment: worth a loud warning.
+        """
+        found = self._do("INFO", "memory", again=True).get("maxmemory_policy")
+        return None if found is None else str(found)
+
+    # Keys
+
+    def _own(self, *parts: object) -> str:
+        return f"{self._prefix}botfleet:{':'.join(map(str, parts))}"
+
+    def _teams(self, shard: int) -> str:
+        return f"{self._teams_key}:{shard}"
+
+    def _tokens(self, shard: int) -> str:
+        return f"{self._tokens_key}:{shard}"
+
+    def _fingerprints(self, fingerprint: str) -> str:
+        return self._own("fingerprints", shard_of(fingerprint, self.shards))
+
+    # Bots
+
+    def _bot_row(self, key: str) -> bytes | None:
+        row: bytes | None = self._do("HGET", self._teams(self.shard(key)), key, again=True)
+        return row
+
+    def _bot_rows(self, shard: int) -> Mapping[bytes, bytes]:
+        rows: Mapping[bytes, bytes] = self._do("HGETALL", self._teams(shard), again=True)
+        return rows
+
+    def _swap_bot(self, key: str, row: bytes | None, before: Bot | None, after: Bot | None) -> bool:
+        shard = self.shard(key)
+        old, new = (bot.fingerprint if bot else "" for bot in (before, after))
+        keys = [self._teams(shard), self._tokens(shard), self._own("versions")]
+        keys += [self._fingerprints(old), self._fingerprints(new)]
+        args = [key, shard, row or "", self._row(after) if after else "", old, new]
+        return bool(self._script("swap_bot", keys, args, again=False))
+
+    def key_of_token(self, fingerprint: str) -> str | None:
+        key: bytes | None = self._do("HGET", self._fingerprints(fingerprint), fingerprint, again=True)
+        return None if key is None else key.decode()
+
+    def counts(self) -> list[int]:
+        return self._together([("HLEN", self._teams(shard)) for shard in range(self.shards)], again=True)
+
+    # Statuses
+
+    def _status_row(self, key: str) -> bytes | None:
+        row: bytes | None = self._do("HGET", self._tokens(self.shard(key)), key, again=True)
+        return row
+
+    def _status_rows(self, shard: int) -> Mapping[bytes, bytes]:
+        rows: Mapping[bytes, bytes] = self._do("HGETALL", self._tokens(shard), again=True)
+        return rows
+
+    def _put_status_rows(self, rows: Mapping[int, Sequence[tuple[str, bytes]]]) -> None:
+        script = _SCRIPTS["put_statuses"]
+        calls = []
+        for shard, shard_rows in rows.items():
+            keys = [self._teams(shard), self._tokens(shard), self._own("versions")]
+            for part in _parts(shard_rows, _STATUSES_PER_CALL):
+                calls.append(["EVALSHA", script.sha, len(keys), *keys, shard, *itertools.chain(*part)])
+        # Loaded first, for the server forgets scripts when it restarts.
+        self._together([("SCRIPT LOAD", script.text), *calls], again=True)
+
+    def _swap_status(self, key: str, row: bytes, new: bytes) -> bool:
+        shard = self.shard(key)
+        keys = [self._tokens(shard), self._own("versions")]
+        return bool(self._script("swap_status", keys, [key, shard, row, new], again=False))
+
+    def versions(self) -> dict[int, int]:
+        found = self._do("HGETALL", self._own("versions"), again=True)
+        return {int(shard): int(version) for shard, version in found.items()}
+
+    # The door
+
+    def door(self, limit: int) -> list[DoorEntry]:
+        # At random: entries that nobody can use must not stand before the others for ever.
+        teams, states = self._together(
+            [("HRANDFIELD", key, limit, "WITHVALUES") for key in (self._teams_key, self._tokens_key)],
+            again=True,
+        )
+        return self._door_entries(_pairs(teams), _pairs(states), limit)
+
+    def take_from_door(self, entry: DoorEntry) -> bool:
+        key = self._teams_key if entry.kind == "token" else self._tokens_key
+        return bool(self._script("take_from_door", [key], [entry.field, entry.value], again=False))
+
+    # Subscriptions
+
+    def _put_subscription_row(self, group: str, row: bytes | None) -> None:
+        keys = [self._own("subscriptions"), self._own("subscriptions", "version")]
+        self._script("put_subscriptions", keys, [group, row or ""], again=True)
+
+    def _subscription_rows(self) -> Mapping[bytes, bytes]:
+        rows: Mapping[bytes, bytes] = self._do("HGETALL", self._own("subscriptions"), again=True)
+        return rows
+
+    def subscriptions_version(self) -> int:
+        return int(self._do("GET", self._own("subscriptions", "version"), again=True) or 0)
+
+    # Shard queues
+
+    def send(self, commands: Sequence[Command]) -> None:
+        rows = self._command_rows(commands)
+        if rows:
+            pushes = [("RPUSH", self._own("shard", shard), *found) for shard, found in rows.items()]
+            self._together(pushes, again=False)
+
+    def receive(self, shards: Sequence[int], timeout: float, limit: int = 1000) -> list[Command]:
+        if not shards:
+            self._closed.wait(timeout)
+            return []
+        turn = next(self._turn) % len(shards)
+        queues = [self._own("shard", shard) for shard in (*shards[turn:], *shards[:turn])]
+        rows = self._script("drain", queues, [limit], again=False)
+        if not rows:
+            rows = self._wait_for_rows(queues, timeout, limit)
+        return self._read_commands(rows)
+
+    def _wait_for_rows(self, queues: Sequence[str], timeout: float, limit: int) -> list[bytes]:
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            wait = max(0.01, min(left, _LONGEST_WAIT))
+            found = self._do("BLMPOP", wait, len(queues), *queues, "LEFT", "COUNT", limit, again=False)
+            if found:
+                return self._with_more(found[1], queues, limit)
+        return []
+
+    def _with_more(self, rows: list[bytes], queues: Sequence[str], limit: int) -> list[bytes]:
+        """Adds what else is there by now; what was taken already must not be lost to an error."""
+        if len(rows) < limit:
+            with contextlib.suppress(StoreUnavailable):
+                rows = rows + self._script("drain", queues, [limit - len(rows)], again=False)
+        return rows
+
+    # Leases and holders
+
+    def acquire(self, lease: str, owner: str, ttl: float) -> int | None:
+        keys = [self._own("lease", lease), self._own("epoch", lease)]
+        epoch: int | None = self._script("acquire", keys, [owner, _milliseconds(ttl)], again=True)
+        return epoch
+
+    def renew(self, lease: str, owner: str, epoch: int, ttl: float) -> bool:
+        args = [owner, epoch, _milliseconds(ttl)]
+        return bool(self._script("renew", [self._own("lease", lease)], args, again=True))
+
+    def release(self, lease: str, owner: str, epoch: int) -> None:
+        self._script("renew", [self._own("lease", lease)], [owner, epoch, 0], again=True)
+
+    def announce(self, holder: HolderInfo, ttl: float) -> None:
+        keys = [self._own("holder", holder.name), self._own("holders")]
+        self._script("announce", keys, [holder.name, self._row(holder), _milliseconds(ttl)], again=True)
+
+    def withdraw(self, name: str) -> None:
+        commands = [("ZREM", self._own("holders"), name), ("DEL", self._own("holder", name))]
+        self._together(commands, again=True)
+
+    def holders(self) -> list[HolderInfo]:
+        names = self._script("holders", [self._own("holders")], [], again=True)
+        if not names:
+            return []
+        rows = self._do("MGET", *(self._own("holder", name.decode()) for name in names), again=True)
+        return self._read_holders(row for row in rows if row is not None)
+
+    # Small things
+
+    def once(self, mark: str, ttl: float) -> bool:
+        # Not again: the second try would be told that somebody was first, which was itself.
+        set_ = self._do("SET", self._own("once", mark), "1", "NX", "PX", _milliseconds(ttl), again=False)
+        return bool(set_)
+
+    def advance(self, cursor: str, step: int) -> int:
+        return int(self._do("INCRBY", self._own("cursor", cursor), step, again=False)) - step
+
+
+class _Script:
+    """One file of `lua/`."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _load_scripts() -> dict[str, _Script]:
+    folder = resources.files(__package__) / "lua"
+    return {
+        path.name.removesuffix(".lua"): _Script(path.read_text())
+        for path in folder.iterdir()
+        if path.name.endswith(".lua")
+    }
+
+
+_SCRIPTS = _load_scripts()
+
+
+def client_of(url: str) -> redis.Redis:
+    """Makes a redis-py client as `RedisStore` takes it: bytes, deadlines, no retries of its own.
+
+    Raises:
+        ConfigurationError: the URL can't be used; its text never shows the URL, which may hold a password.
+    """
+    try:
+        client = redis.Redis.from_url(
+            redis_py_url(url),
+            decode_responses=False,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=_SOCKET_TIMEOUT,
+            socket_connect_timeout=_CONNECT_TIMEOUT,
+            health_check_interval=_HEALTH_CHECK_INTERVAL,
+            **({} if urlsplit(url).scheme in ("unix", "redis+socket") else {"socket_keepalive": True}),
+        )
+        client.connection_pool.make_connection()  # Talks to nobody; finds options that don't exist.
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            "BOTFLEET_STORE_URL",
+            "is no usable URL; takes redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… or "
+            "redis+socket:///PATH[?virtual_host=DB] (special characters of a password as %XX)",
+        ) from None
+    return client
+
+
+def redis_py_url(url: str) -> str:
+    """Turns kombu's form of a socket's URL, and Celery's names of TLS options, into redis-py's.
+
+    >>> redis_py_url("redis+socket:///run/valkey.sock?virtual_host=2")
+    'unix:///run/valkey.sock?db=2'
+    >>> redis_py_url("rediss://cache:6380/0?ssl_cert_reqs=CERT_NONE")
+    'rediss://cache:6380/0?ssl_cert_reqs=none'
+    """
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme == "redis+socket":
+        parts = parts._replace(scheme="unix")
+        if "virtual_host" in query:
+            query["db"] = query.pop("virtual_host")
+    if "ssl_cert_reqs" in query:
+        query["ssl_cert_reqs"] = query["ssl_cert_reqs"].lower().removeprefix("cert_")
+    # Not urlunsplit: it drops the slashes of an empty host for schemes that it does not know.
+    return f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
+
+
+def _where(client: redis.Redis) -> str:
+    """What stands in errors: the address without user and password."""
+    options = client.get_connection_kwargs()
+    if "path" in options:
+        return str(options["path"])
+    return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}/{options.get('db', 0)}"
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds * 1000))
+
+
+def _parts(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)

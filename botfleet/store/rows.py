@@ -1,0 +1,202 @@
+"""What all implementations share: values as rows of JSON, optimistic changes, and rows that can't be read."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from ..errors import StoreError, UsageError
+from ..model import Bot, Command, HolderInfo, Status, Subscription
+from .base import Change, DoorEntry, Store
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Made once: making a decoder costs more than reading a row with it.
+_encode = msgspec.json.Encoder().encode
+_BOT = msgspec.json.Decoder(Bot)
+_STATUS = msgspec.json.Decoder(Status)
+_SUBSCRIPTIONS = msgspec.json.Decoder(tuple[Subscription, ...])
+_COMMAND = msgspec.json.Decoder(Command)
+_HOLDER = msgspec.json.Decoder(HolderInfo)
+
+#: Unreadable rows that are remembered as already logged; beyond it, one may be logged again.
+_TOLD_LIMIT = 10_000
+
+
+class RowStore(Store):
+    """A store that keeps JSON rows; implementations say only how rows are read and swapped."""
+
+    def __init__(self, shards: int) -> None:
+        super().__init__(shards)
+        #: Unreadable rows that were logged; a set's `add` needs no lock.
+        self._told: set[str] = set()
+
+    # What implementations give
+
+    @abstractmethod
+    def _bot_row(self, key: str) -> bytes | None: ...
+
+    @abstractmethod
+    def _bot_rows(self, shard: int) -> Mapping[bytes, bytes]: ...
+
+    @abstractmethod
+    def _swap_bot(self, key: str, row: bytes | None, before: Bot | None, after: Bot | None) -> bool:
+        """Writes `after` if the row is still `row`, with the token's index, the version and the status."""
+
+    @abstractmethod
+    def _status_row(self, key: str) -> bytes | None: ...
+
+    @abstractmethod
+    def _status_rows(self, shard: int) -> Mapping[bytes, bytes]: ...
+
+    @abstractmethod
+    def _put_status_rows(self, rows: Mapping[int, Sequence[tuple[str, bytes]]]) -> None:
+        """Writes rows by shard, but for bots that are not in the registry."""
+
+    @abstractmethod
+    def _swap_status(self, key: str, row: bytes, new: bytes) -> bool:
+        """Writes `new` if the row is still `row`."""
+
+    @abstractmethod
+    def _put_subscription_row(self, group: str, row: bytes | None) -> None:
+        """Writes or (None) removes a group's row; the version grows if that changed anything."""
+
+    @abstractmethod
+    def _subscription_rows(self) -> Mapping[bytes, bytes]: ...
+
+    # Bots
+
+    def bot(self, key: str) -> Bot | None:
+        return self._readable_bot(key, self._bot_row(key))
+
+    def bots(self, shard: int) -> dict[str, Bot]:
+        return self._read_all(_BOT, self._bot_rows(shard), "bot")
+
+    def change_bot(self, key: str, change: Change) -> tuple[Bot | None, Bot | None]:
+        while True:
+            row = self._bot_row(key)
+            before = self._readable_bot(key, row)
+            after = change(before)
+            if after is not None and after.key != key:
+                raise UsageError(f"a change of the bot {key} returned the bot {after.key}")
+            if after == before or self._swap_bot(key, row, before, after):
+                return before, after
+
+    def _readable_bot(self, key: str, row: bytes | None) -> Bot | None:
+        if row is None:
+            return None
+        bot = self._read(_BOT, row, "bot", key)
+        if bot is None:
+            raise StoreError(f"the bot {key} is in the store but its row can't be read; nothing was changed")
+        return bot
+
+    # Statuses
+
+    def status(self, key: str) -> Status | None:
+        row = self._status_row(key)
+        return None if row is None else self._read(_STATUS, row, "status", key)
+
+    def statuses(self, shard: int) -> dict[str, Status]:
+        return self._read_all(_STATUS, self._status_rows(shard), "status")
+
+    def put_statuses(self, statuses: Mapping[str, Status]) -> None:
+        rows: dict[int, list[tuple[str, bytes]]] = {}
+        for key, status in statuses.items():
+            rows.setdefault(self.shard(key), []).append((key, _encode(status)))
+        if rows:
+            self._put_status_rows(rows)
+
+    def replace_status(self, key: str, old: Status, new: Status) -> bool:
+        while True:
+            row = self._status_row(key)
+            # Compared as values, not as text: a newer botfleet's row may have further fields.
+            if row is None or self._read(_STATUS, row, "status", key) != old:
+                return False
+            if self._swap_status(key, row, _encode(new)):
+                return True
+
+    # Subscriptions
+
+    def put_subscriptions(self, group: str, subscriptions: Sequence[Subscription]) -> None:
+        self._put_subscription_row(group, _encode(subscriptions) if subscriptions else None)
+
+    def subscriptions(self) -> dict[str, tuple[Subscription, ...]]:
+        return self._read_all(_SUBSCRIPTIONS, self._subscription_rows(), "subscriptions")
+
+    # The door
+
+    def _door_entries(
+        self, teams: Iterable[tuple[bytes, bytes]], states: Iterable[tuple[bytes, bytes]], limit: int
+    ) -> list[DoorEntry]:
+        """Makes `limit` entries of up to `limit` of each kind; neither kind keeps the other out."""
+        tokens = self._readable_entries("token", teams)
+        ends = self._readable_entries("state", states)
+        return [*tokens[: max(limit - len(ends), limit // 2)], *ends][:limit]
+
+    def _readable_entries(self, kind: str, pairs: Iterable[tuple[bytes, bytes]]) -> list[DoorEntry]:
+        entries = []
+        for field, value in pairs:
+            try:
+                entries.append(DoorEntry(field.decode(), kind, value.decode()))
+            except UnicodeDecodeError:
+                self._tell("entry at the door", field.decode(errors="backslashreplace"))
+        return entries
+
+    # Rows
+
+    def _read(self, decoder: msgspec.json.Decoder[T], row: bytes, kind: str, key: str) -> T | None:
+        try:
+            return decoder.decode(row)
+        except msgspec.MsgspecError:
+            # Without the cause: its text may quote the row, and so a token.
+            self._tell(kind, key)
+            return None
+
+    def _read_all(
+        self, decoder: msgspec.json.Decoder[T], rows: Mapping[bytes, bytes], kind: str
+    ) -> dict[str, T]:
+        found = {}
+        for name, row in rows.items():
+            try:
+                found[name.decode()] = decoder.decode(row)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                self._tell(kind, name.decode(errors="backslashreplace"))
+        return found
+
+    def _read_commands(self, rows: Iterable[bytes]) -> list[Command]:
+        read = (self._read(_COMMAND, row, "command", "of a shard's queue") for row in rows)
+        return [command for command in read if command is not None]
+
+    def _read_holders(self, rows: Iterable[bytes]) -> list[HolderInfo]:
+        read = (self._read(_HOLDER, row, "holder", "") for row in rows)
+        return sorted((holder for holder in read if holder is not None), key=lambda holder: holder.name)
+
+    def _tell(self, kind: str, key: str) -> None:
+        """Logs an unreadable row once, by its key."""
+        if (mark := f"{kind} {key}") in self._told:
+            return
+        if len(self._told) >= _TOLD_LIMIT:
+            self._told.clear()
+        self._told.add(mark)
+        logger.error(
+            "a row of the store can't be read and is left out: %s %s",
+            kind,
+            key,
+            extra={"action": "store.unreadable_row", "bot": key},
+        )
+
+    def _command_rows(self, commands: Iterable[Command]) -> dict[int, list[bytes]]:
+        rows: dict[int, list[bytes]] = {}
+        for command in commands:
+            rows.setdefault(self.shard(command.key), []).append(_encode(command))
+        return rows
+
+    @staticmethod
+    def _row(value: Bot | HolderInfo) -> bytes:
+        return _encode(value)

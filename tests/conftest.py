@@ -1,0 +1,86 @@
+"""Servers and stores that tests of all kinds use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from botfleet.embedded import EmbeddedServer
+from botfleet.store.memory import MemoryStore
+from botfleet.store.redis import RedisStore, client_of
+
+from .servers import require
+
+#: Makes a store over the test's own, empty server: `make_store(shards=4, key_prefix="x:")`.
+MakeStore = Callable[..., RedisStore]
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """One Valkey for the whole session; use `redis_url` to find it empty."""
+    with EmbeddedServer(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def debian_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """One redis-server of the system for the whole session."""
+    program = require("redis-server")
+    with EmbeddedServer(tmp_path_factory.mktemp("redis"), find_binary=lambda: program) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey: EmbeddedServer) -> str:
+    """The URL of a Valkey that is empty when the test begins."""
+    flush(valkey.url)
+    return valkey.url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    """A plain client of that server; answers are text."""
+    with redis.Redis.from_url(redis_url.replace("redis+socket", "unix"), decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def make_store(redis_url: str) -> Iterator[MakeStore]:
+    """Makes stores over the test's server, and closes them."""
+    made: list[RedisStore] = []
+
+    def make(shards: int = 16, **names: str) -> RedisStore:
+        made.append(RedisStore.from_url(redis_url, shards, **names))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+@pytest.fixture
+def redis_store(make_store: MakeStore) -> RedisStore:
+    """A store of 16 shards in Valkey."""
+    return make_store()
+
+
+@pytest.fixture
+def memory_store() -> MemoryStore:
+    """A store of 16 shards in memory."""
+    return MemoryStore(16)
+
+
+@pytest.fixture
+def free_folder(tmp_path: Path) -> Path:
+    """A folder that does not exist yet."""
+    return tmp_path / "state"
+
+
+def flush(url: str) -> None:
+    """Empties a test's server."""
+    client = client_of(url)
+    client.flushall()
+    client.close()

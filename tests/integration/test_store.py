@@ -1,0 +1,582 @@
+"""The contract of every store, and at the end what only the one in memory has."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import msgspec
+import pytest
+import redis
+
+from botfleet.embedded import EmbeddedServer
+from botfleet.errors import StoreError, StoreUnavailable, UsageError
+from botfleet.model import Bot, Command, HolderInfo, Subscription, shard_of
+from botfleet.store import DoorEntry, MemoryStore, Store
+from botfleet.store.redis import RedisStore, client_of
+from tests.conftest import flush
+from tests.integration.store_values import SHARDS, add, bot, connected, key_in, remove, run_threads
+from tests.waiting import eventually
+
+
+class Hand(Protocol):
+    """Writes into a store from outside, as another program would."""
+
+    def bot(self, key: str, row: bytes) -> None: ...
+    def status(self, key: str, row: bytes) -> None: ...
+    def command(self, shard: int, row: bytes) -> None: ...
+    def door(self, kind: str, field: str, value: str) -> None: ...
+
+
+class MemoryHand:
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+
+    def bot(self, key: str, row: bytes) -> None:
+        self.store._bots[self.store.shard(key)][key.encode()] = row
+
+    def status(self, key: str, row: bytes) -> None:
+        self.store._statuses[self.store.shard(key)][key.encode()] = row
+
+    def command(self, shard: int, row: bytes) -> None:
+        self.store.send([Command(op="sync", key=key_in(shard))])
+        self.store._queues[shard][-1] = row
+
+    def door(self, kind: str, field: str, value: str) -> None:
+        (self.store.teams if kind == "token" else self.store.states)[field] = value
+
+
+class RedisHand:
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+
+    def bot(self, key: str, row: bytes) -> None:
+        self.client.hset(f"tokens:teams:{shard_of(key, SHARDS)}", key, row)
+
+    def status(self, key: str, row: bytes) -> None:
+        self.client.hset(f"tokens:statuses:{shard_of(key, SHARDS)}", key, row)
+
+    def command(self, shard: int, row: bytes) -> None:
+        self.client.rpush(f"botfleet:shard:{shard}", row)
+
+    def door(self, kind: str, field: str, value: str) -> None:
+        self.client.hset("tokens:teams" if kind == "token" else "tokens:statuses", field, value)
+
+
+class World:
+    """A store, another process's view of it where there can be one, and a hand from outside."""
+
+    def __init__(self, store: Store, hand: Hand, other: Store) -> None:
+        self.store = store
+        self.hand = hand
+        self.other = other
+
+
+@pytest.fixture(params=["memory", "valkey", "redis-server"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "memory":
+        memory = MemoryStore(SHARDS)
+        yield World(memory, MemoryHand(memory), memory)
+        return
+    server: EmbeddedServer = request.getfixturevalue(
+        "valkey" if request.param == "valkey" else "debian_redis"
+    )
+    flush(server.url)
+    stores = [RedisStore.from_url(server.url, SHARDS) for _ in range(2)]
+    client = client_of(server.url)
+    yield World(stores[0], RedisHand(client), stores[1])
+    for opened in (*stores, client):
+        opened.close()
+
+
+@pytest.fixture
+def store(world: World) -> Store:
+    return world.store
+
+
+def test_answers_a_ping(store: Store) -> None:
+    store.ping()
+
+
+# Bots
+
+
+def test_a_bot_that_is_not_there(store: Store) -> None:
+    assert store.bot("T1") is None
+    assert store.status("T1") is None
+    assert store.key_of_token("print-1") is None
+    assert store.counts() == [0] * SHARDS
+
+
+def test_an_added_bot_is_found_by_key_shard_and_token(world: World) -> None:
+    one = bot(namespace="beta", transport="socket", bot_name="Bött", added_at=1.5)
+    assert world.store.change_bot("beta-T1", lambda before: one) == (None, one)
+    shard = world.store.shard("beta-T1")
+    assert world.other.bot("beta-T1") == one
+    assert world.other.bots(shard) == {"beta-T1": one}
+    assert world.other.key_of_token("print-1") == "beta-T1"
+    assert world.other.counts()[shard] == 1
+
+
+def test_bots_lie_in_their_shards_only(store: Store) -> None:
+    add(store, *(bot(key_in(shard, n), f"{shard}-{n}") for shard in range(SHARDS) for n in range(3)))
+    for shard in range(SHARDS):
+        assert set(store.bots(shard)) == {key_in(shard, n) for n in range(3)}
+    assert store.counts() == [3] * SHARDS
+
+
+def test_a_change_sees_the_bot_as_it_is(store: Store) -> None:
+    add(store, bot())
+    before, after = store.change_bot("T1", lambda old: msgspec.structs.replace(old, desired="stopped"))
+    assert before == bot()
+    assert after == store.bot("T1") == bot(desired="stopped")
+
+
+def test_a_new_token_replaces_the_old_one_in_the_index(store: Store) -> None:
+    add(store, bot(token="1"))
+    add(store, bot(token="2"))
+    assert store.key_of_token("print-1") is None
+    assert store.key_of_token("print-2") == "T1"
+
+
+def test_a_token_that_moved_to_another_bot_stays_in_the_index(store: Store) -> None:
+    add(store, bot("T1"), bot("T2"))
+    remove(store, "T1")
+    assert store.key_of_token("print-1") == "T2"
+
+
+def test_removing_a_bot_removes_its_status_and_its_token(store: Store) -> None:
+    add(store, bot())
+    store.put_statuses({"T1": connected()})
+    assert store.change_bot("T1", lambda old: None) == (bot(), None)
+    assert store.bot("T1") is None
+    assert store.status("T1") is None
+    assert store.key_of_token("print-1") is None
+    assert store.change_bot("T1", lambda old: None) == (None, None)
+
+
+def test_a_change_that_changes_nothing_writes_nothing(store: Store) -> None:
+    add(store, bot())
+    versions = store.versions()
+    assert store.change_bot("T1", lambda old: old) == (bot(), bot())
+    remove(store, "T2")
+    assert store.versions() == versions
+
+
+def test_a_change_that_returns_another_bot_is_refused(store: Store) -> None:
+    with pytest.raises(UsageError, match="T2"):
+        store.change_bot("T1", lambda old: bot("T2"))
+
+
+def test_an_error_in_a_change_leaves_the_bot_alone(store: Store) -> None:
+    add(store, bot())
+    with pytest.raises(ZeroDivisionError):
+        store.change_bot("T1", lambda old: 1 / 0)  # type: ignore[arg-type,return-value]
+    assert store.bot("T1") == bot()
+
+
+def test_a_change_is_made_again_when_another_was_faster(world: World) -> None:
+    add(world.store, bot())
+    seen = []
+
+    def change(old: Bot | None) -> Bot:
+        assert old is not None
+        seen.append(old.generation)
+        if len(seen) == 1:
+            add(world.other, bot(generation=7))
+        return msgspec.structs.replace(old, generation=old.generation + 1)
+
+    assert world.store.change_bot("T1", change) == (bot(generation=7), bot(generation=8))
+    assert seen == [1, 7]
+
+
+def test_a_bot_removed_meanwhile_does_not_come_back(world: World) -> None:
+    add(world.store, bot())
+
+    def change(old: Bot | None) -> Bot | None:
+        remove(world.other, "T1")
+        return None if old is None else msgspec.structs.replace(old, generation=2)
+
+    assert world.store.change_bot("T1", change) == (None, None)
+    assert world.store.bot("T1") is None
+
+
+def test_no_change_of_many_threads_is_lost(world: World) -> None:
+    add(world.store, bot(generation=0))
+
+    def count(number: int) -> None:
+        target = (world.store, world.other)[number % 2]
+        for _ in range(25):
+            target.change_bot("T1", lambda old: msgspec.structs.replace(old, generation=old.generation + 1))
+
+    run_threads(count, 8)
+    found = world.store.bot("T1")
+    assert found is not None
+    assert found.generation == 200
+
+
+# Rows that can't be read
+
+JUNK = [b"", b"xoxb-test-junk", b"{}", b'{"team_id": 1}', b"\xff\xfe", b'"xoxb-test-junk"']
+
+
+@pytest.mark.parametrize("row", JUNK)
+def test_an_unreadable_bot_is_left_out_and_never_overwritten(
+    world: World, row: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.hand.bot("T1", row)
+    neighbour = key_in(shard_of("T1", SHARDS), 1)
+    add(world.store, bot(neighbour))
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(2):
+            assert list(world.store.bots(world.store.shard("T1"))) == [neighbour]
+        for change in (lambda old: bot(), lambda old: None, lambda old: old):
+            with pytest.raises(StoreError, match="T1") as caught:
+                world.store.change_bot("T1", change)
+            assert "xoxb" not in str(caught.value)
+    with pytest.raises(StoreError, match="T1"):
+        world.store.bot("T1")
+    assert sum(world.store.counts()) == 2
+    assert [record.getMessage() for record in caplog.records if "T1" in record.getMessage()] == [
+        "a row of the store can't be read and is left out: bot T1"
+    ]
+    assert "xoxb-test-junk" not in caplog.text
+
+
+def test_an_unreadable_status_is_none_and_is_replaced_by_the_next(world: World) -> None:
+    add(world.store, bot())
+    world.hand.status("T1", b'{"state": "dancing", "since": 1}')
+    assert world.store.status("T1") is None
+    assert world.store.statuses(world.store.shard("T1")) == {}
+    assert not world.store.replace_status("T1", connected(), connected(2.0))
+    world.store.put_statuses({"T1": connected()})
+    assert world.store.status("T1") == connected()
+
+
+def test_an_unreadable_command_is_left_out(world: World) -> None:
+    world.store.send([Command(op="sync", key=key_in(0))])
+    world.hand.command(0, b"junk")
+    world.store.send([Command(op="ping", key=key_in(0))])
+    assert [command.op for command in world.store.receive([0], 1)] == ["sync", "ping"]
+
+
+def test_a_token_that_nobody_can_open_is_kept_as_it_is(store: Store) -> None:
+    strange = bot(sealed_token="sealed:of-another-fleet")
+    add(store, strange)
+    store.change_bot("T1", lambda old: msgspec.structs.replace(old, generation=2))
+    found = store.bot("T1")
+    assert found is not None
+    assert found.sealed_token == "sealed:of-another-fleet"
+
+
+def test_a_field_that_a_newer_release_added_is_no_hindrance(world: World) -> None:
+    world.hand.bot("T1", b'{"team_id":"T1","sealed_token":"plain:x","fingerprint":"f","hue":"red"}')
+    world.hand.status("T1", b'{"state":"connected","since":1.0,"holder":"h1","hue":"red"}')
+    assert world.store.bot("T1") == Bot(team_id="T1", sealed_token="plain:x", fingerprint="f")
+    assert world.store.replace_status("T1", connected(), connected(2.0))
+
+
+# Statuses
+
+
+def test_statuses_are_written_and_read(world: World) -> None:
+    bots = [bot(key_in(shard), str(shard)) for shard in range(SHARDS)]
+    add(world.store, *bots)
+    status = connected(12.5, error="timeout", retry_at=20.0, generation=3)
+    world.store.put_statuses({one.key: status for one in bots})
+    for shard in range(SHARDS):
+        assert world.other.statuses(shard) == {key_in(shard): status}
+        assert world.other.status(key_in(shard)) == status
+    world.store.put_statuses({})
+
+
+def test_the_status_of_a_bot_that_is_gone_is_dropped(store: Store) -> None:
+    add(store, bot("T1"), bot("T2", "2"))
+    remove(store, "T1")
+    versions = store.versions()
+    store.put_statuses({"T1": connected()})
+    assert store.status("T1") is None
+    assert store.versions() == versions
+    store.put_statuses({"T1": connected(), "T2": connected()})
+    assert store.status("T2") == connected()
+
+
+def test_more_statuses_than_one_call_takes(store: Store) -> None:
+    keys = [key for key in map("T{}".format, range(5000)) if shard_of(key, SHARDS) == 1][:1100]
+    add(store, *(bot(key, key) for key in keys))
+    store.put_statuses({key: connected() for key in keys})
+    assert len(store.statuses(1)) == 1100
+
+
+def test_a_status_is_replaced_only_if_it_is_still_the_old_one(store: Store) -> None:
+    add(store, bot())
+    assert not store.replace_status("T1", connected(), connected(2.0))
+    store.put_statuses({"T1": connected()})
+    assert store.replace_status("T1", connected(), connected(2.0))
+    assert not store.replace_status("T1", connected(), connected(3.0))
+    assert store.status("T1") == connected(2.0)
+
+
+def test_one_of_many_replaces_a_status(world: World) -> None:
+    add(world.store, bot())
+    world.store.put_statuses({"T1": connected()})
+    done = run_threads(lambda n: world.store.replace_status("T1", connected(), connected(2.0 + n)), 8)
+    assert sorted(map(bool, done)) == [False] * 7 + [True]
+
+
+def test_versions_grow_with_changes_of_their_shard_only(store: Store) -> None:
+    key, shard = key_in(2), 2
+    seen = [store.versions()]
+    assert seen == [{}]
+    for step in (
+        lambda: add(store, bot(key)),
+        lambda: store.put_statuses({key: connected()}),
+        lambda: store.replace_status(key, connected(), connected(2.0)),
+        lambda: add(store, bot(key, generation=2)),
+        lambda: remove(store, key),
+    ):
+        step()
+        seen.append(store.versions())
+        assert seen[-1][shard] > seen[-2].get(shard, 0)
+        assert set(seen[-1]) == {shard}
+
+
+def test_the_same_status_again_is_no_change(store: Store) -> None:
+    add(store, bot())
+    store.put_statuses({"T1": connected()})
+    versions = store.versions()
+    store.put_statuses({"T1": connected()})
+    assert store.versions() == versions
+
+
+# The door
+
+
+def test_what_lies_at_the_door_is_seen_and_taken_once(world: World) -> None:
+    world.hand.door("token", "beta-T1", "xoxb-test-1")
+    world.hand.door("state", "T2", "destroy")
+    token, state = DoorEntry("beta-T1", "token", "xoxb-test-1"), DoorEntry("T2", "state", "destroy")
+    assert set(world.store.door(10)) == {token, state}
+    assert "xoxb" not in repr(world.store.door(10))
+    assert [world.store.take_from_door(entry) for entry in (token, state, token)] == [True, True, False]
+    assert world.store.door(10) == []
+
+
+def test_an_entry_that_was_replaced_meanwhile_is_not_taken(world: World) -> None:
+    world.hand.door("token", "T1", "xoxb-test-1")
+    [entry] = world.store.door(10)
+    world.hand.door("token", "T1", "xoxb-test-2")
+    assert not world.store.take_from_door(entry)
+    assert world.store.door(10) == [DoorEntry("T1", "token", "xoxb-test-2")]
+
+
+@pytest.mark.parametrize(("teams", "states"), [(50, 0), (0, 50), (50, 50), (50, 2), (2, 50)])
+def test_the_door_shows_no_more_than_was_asked_for_and_both_kinds(
+    world: World, teams: int, states: int
+) -> None:
+    for number in range(teams):
+        world.hand.door("token", f"T{number}", "xoxb-test-1")
+    for number in range(states):
+        world.hand.door("state", f"T{number}", "restart")
+    entries = world.store.door(10)
+    kinds = [entry.kind for entry in entries]
+    assert len(set(entries)) == 10
+    assert kinds.count("token") >= min(5, teams)
+    assert kinds.count("state") >= min(5, states)
+
+
+def test_the_door_is_not_the_registry(world: World) -> None:
+    add(world.store, bot())
+    world.store.put_statuses({"T1": connected()})
+    assert world.store.door(10) == []
+
+
+# Subscriptions
+
+
+def test_subscriptions_are_replaced_by_group(world: World) -> None:
+    first = Subscription(task="tasks.ping", types=("message",), words=("ping",), kwargs={"a": 1})
+    second = Subscription(task="tasks.all", types=("*",), subtypes=("bot_message",), max_age=3.5)
+    world.store.put_subscriptions("tasks", [first, second])
+    world.store.put_subscriptions("other", [second])
+    assert world.other.subscriptions() == {"tasks": (first, second), "other": (second,)}
+    world.store.put_subscriptions("tasks", [second])
+    world.store.put_subscriptions("other", [])
+    assert world.other.subscriptions() == {"tasks": (second,)}
+
+
+def test_the_version_of_the_subscriptions_grows_with_changes_only(store: Store) -> None:
+    one = [Subscription(task="tasks.ping", types=("message",))]
+    versions = [store.subscriptions_version()]
+    for wanted in (one, one, [], []):
+        store.put_subscriptions("tasks", wanted)
+        versions.append(store.subscriptions_version())
+    assert versions == [0, 1, 1, 2, 2]
+
+
+# Shard queues
+
+
+def test_commands_come_in_order_per_shard(world: World) -> None:
+    sent = [
+        Command(op="message", key=key_in(n % SHARDS), channel="C1", text=str(n), extra={"n": n})
+        for n in range(100)
+    ]
+    for part in (sent[:10], sent[10:]):
+        world.store.send(part)
+    for mine in ([0, 2], [1, 3]):
+        received: list[Command] = []
+        while got := world.other.receive(mine, 0.05, limit=7):
+            assert len(got) <= 7
+            received += got
+        assert len(received) == 50
+        for shard in mine:
+            assert [c for c in received if shard_of(c.key, SHARDS) == shard] == sent[shard::SHARDS]
+
+
+def test_receiving_waits_for_a_command(world: World) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(world.store.receive, range(SHARDS), 20.0)
+        world.other.send([Command(op="ping", key="T1")])
+        assert waiting.result(timeout=5) == [Command(op="ping", key="T1")]
+
+
+def test_receiving_gives_up_after_its_time(store: Store) -> None:
+    assert store.receive([0], 0) == []
+    assert store.receive([0, 1], 0.05) == []
+    assert store.receive([], 0.05) == []
+
+
+def test_a_busy_shard_does_not_starve_the_others(world: World) -> None:
+    world.store.send([Command(op="ping", key=key_in(0))] * 100 + [Command(op="sync", key=key_in(1))])
+    received = [command for _ in range(20) for command in world.store.receive([0, 1], 0, limit=10)]
+    assert len(received) == 101
+
+
+def test_nothing_to_send(store: Store) -> None:
+    store.send([])
+
+
+# Leases and holders
+
+
+def test_a_lease_has_one_owner(world: World) -> None:
+    assert world.store.acquire("shard-1", "h1", 30) == 1
+    assert world.other.acquire("shard-1", "h2", 30) is None
+    assert world.store.acquire("shard-1", "h1", 30) == 1
+    assert world.store.acquire("shard-2", "h2", 30) == 1
+
+
+def test_a_lease_given_back_has_a_higher_epoch_next(world: World) -> None:
+    world.store.acquire("shard-1", "h1", 30)
+    world.store.release("shard-1", "h2", 1)
+    world.store.release("shard-1", "h1", 2)
+    assert world.other.acquire("shard-1", "h2", 30) is None
+    world.store.release("shard-1", "h1", 1)
+    assert world.other.acquire("shard-1", "h2", 30) == 2
+
+
+def test_a_lease_expires_and_its_epoch_never_goes_back(world: World) -> None:
+    assert world.store.acquire("shard-1", "h1", 0.05) == 1
+    assert eventually(lambda: world.other.acquire("shard-1", "h2", 30)) == 2
+    assert not world.store.renew("shard-1", "h1", 1, 30)
+    world.store.release("shard-1", "h1", 1)
+    assert world.other.renew("shard-1", "h2", 2, 0.05)
+    assert eventually(lambda: world.store.acquire("shard-1", "h1", 30)) == 3
+
+
+def test_the_same_owner_after_expiry_has_a_new_epoch(store: Store) -> None:
+    store.acquire("shard-1", "h1", 0.05)
+    eventually(lambda: not store.renew("shard-1", "h1", 1, 0.05), interval=0.1)
+    assert store.acquire("shard-1", "h1", 30) == 2
+
+
+def test_renewing_keeps_a_lease(world: World) -> None:
+    world.store.acquire("shard-1", "h1", 0.05)
+    assert world.store.renew("shard-1", "h1", 1, 30)
+    assert not world.store.renew("shard-1", "h1", 2, 30)
+    assert not world.store.renew("shard-1", "h2", 1, 30)
+    assert not world.store.renew("shard-9", "h1", 1, 30)
+    assert world.other.acquire("shard-1", "h2", 30) is None
+
+
+def test_one_of_many_threads_gets_a_lease(world: World) -> None:
+    got = run_threads(lambda n: world.store.acquire("shard-1", f"h{n}", 30), 8)
+    assert sorted(epoch is not None for epoch in got) == [False] * 7 + [True]
+
+
+def test_holders_are_seen_until_they_are_silent_or_gone(world: World) -> None:
+    first = HolderInfo(name="h1@a", host="a", pid=7, since=1.5, bots=3, connected=2)
+    world.store.announce(HolderInfo(name="h2@b"), 30)
+    world.store.announce(first, 30)
+    assert world.other.holders() == [first, HolderInfo(name="h2@b")]
+    world.store.announce(HolderInfo(name="h1@a", bots=4), 0.05)
+    eventually(lambda: world.other.holders() == [HolderInfo(name="h2@b")])
+    world.store.withdraw("h2@b")
+    world.store.withdraw("h3@c")
+    assert world.other.holders() == []
+
+
+# Small things
+
+
+def test_a_mark_is_set_once_until_it_expires(world: World) -> None:
+    assert world.store.once("Ev1", 30)
+    assert not world.other.once("Ev1", 30)
+    assert world.store.once("Ev2", 0.05)
+    assert eventually(lambda: world.other.once("Ev2", 30))
+
+
+def test_one_of_many_threads_is_first(world: World) -> None:
+    assert sorted(map(bool, run_threads(lambda n: world.store.once("Ev1", 30), 8))) == [False] * 7 + [True]
+
+
+def test_a_cursor_moves_on(world: World) -> None:
+    assert [world.store.advance("check", 5), world.other.advance("check", 3)] == [0, 5]
+    assert world.store.advance("check", 0) == 8
+    assert world.store.advance("other", 1) == 0
+
+
+# In memory only
+
+
+def test_the_clock_decides_on_expiry_in_memory() -> None:
+    now = [1000.0]
+    store = MemoryStore(SHARDS, clock=lambda: now[0])
+    store.acquire("shard-1", "h1", 10)
+    store.announce(HolderInfo(name="h1"), 10)
+    store.once("Ev1", 10)
+    now[0] += 9.9
+    assert store.acquire("shard-1", "h2", 10) is None
+    assert len(store.holders()) == 1
+    assert not store.once("Ev1", 10)
+    now[0] += 0.2
+    assert store.acquire("shard-1", "h2", 10) == 2
+    assert store.holders() == []
+    assert store.once("Ev1", 10)
+
+
+def test_expired_marks_leave_the_memory() -> None:
+    now = [1000.0]
+    store = MemoryStore(SHARDS, clock=lambda: now[0])
+    for number in range(5000):
+        now[0] += 1
+        store.once(f"Ev{number}", 10)
+    assert len(store._marks) <= 1000
+
+
+def test_memory_can_be_told_to_be_down(memory_store: MemoryStore) -> None:
+    memory_store.down = True
+    with pytest.raises(StoreUnavailable):
+        memory_store.ping()
+    memory_store.down = False
+    memory_store.ping()
+
+
+def test_closing_ends_a_wait_in_memory(memory_store: MemoryStore) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(memory_store.receive, [0], 60.0)
+        memory_store.close()
+        assert waiting.result(timeout=5) == []

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from botfleet.errors import ConfigurationError
+from botfleet.handlers import Client, Event, Handler, Match, command, on
+from botfleet.handlers.matching import CommandMatcher, find
+
+from .bots import context_with_bot, envelope
+
+
+def test_a_handler_can_be_called_like_its_function() -> None:
+    @on("team_join")
+    def welcome(event: Event, client: Client) -> str:
+        """Greets."""
+        return f"{event} {client}"
+
+    assert welcome(event="e", client="c") == "e c"  # type: ignore[arg-type]
+    assert isinstance(welcome, Handler)
+    assert welcome.__doc__ == "Greets."
+    assert welcome.name == f"{__name__}.welcome"
+
+
+def test_on_becomes_a_subscription() -> None:
+    @on(
+        "message",
+        "app_mention",
+        subtypes=["file_share"],
+        scope=("private", "dm"),
+        mentioned=True,
+        own=True,
+        bots=True,
+        queue="slow",
+        max_age=60,
+        max_retries=1,
+    )
+    def handler() -> None: ...
+
+    wanted = handler.subscription
+    assert wanted.task == handler.name
+    assert wanted.types == ("message", "app_mention")
+    assert (wanted.subtypes, wanted.scopes) == (("file_share",), ("private", "dm"))
+    assert (wanted.addressed, wanted.own, wanted.bots) == (True, True, True)
+    assert (wanted.queue, wanted.max_age) == ("slow", 60.0)
+    assert handler.options == {"max_retries": 1}
+
+
+def test_on_wants_little_by_default() -> None:
+    @on("*")
+    def handler() -> None: ...
+
+    wanted = handler.subscription
+    assert wanted.types == ("*",)
+    assert (wanted.subtypes, wanted.scopes, wanted.queue, wanted.max_age) == (None, (), "", None)
+    assert (wanted.addressed, wanted.own, wanted.bots, wanted.words) == (False, False, False, ())
+
+
+def test_a_command_becomes_a_subscription_with_its_first_words() -> None:
+    @command("Sign  Up", "sign in", "Join")
+    def handler(match: Match) -> None: ...
+
+    wanted = handler.subscription
+    assert wanted.types == ("message",)
+    assert wanted.words == ("sign", "join")
+    assert (wanted.addressed, wanted.max_age) == (True, 30.0)
+
+
+def test_parameters_are_taken_by_name_in_any_order() -> None:
+    @command("a")
+    def all_of_them(match: object, client: object, event: object, more: int = 1, **rest: object) -> None: ...
+
+    @command("b")
+    def none_of_them() -> None: ...
+
+    assert set(all_of_them.wants) == {"event", "client", "match"}
+    assert none_of_them.wants == ()
+
+
+@pytest.mark.parametrize(
+    ("declare", "says"),
+    [
+        (lambda: on(), "@on.*event type"),
+        (lambda: on(""), "@on.*event type"),
+        (lambda: on("  "), "@on.*event type"),
+        (lambda: on(7), "@on.*event type"),  # type: ignore[arg-type]
+        (lambda: on(lambda event: None), "@on.*without arguments"),  # type: ignore[arg-type]
+        (lambda: command(lambda event: None), "@command.*without arguments"),  # type: ignore[arg-type]
+        (lambda: command(), "@command"),
+        (lambda: command("ping", ""), "@command"),
+        (lambda: command("x" * 100), "@command"),
+        (lambda: on("message", scope="secret"), "@on scope.*public, private, dm"),  # type: ignore[arg-type]
+        (lambda: on("message", scope=()), "@on scope"),
+        (lambda: on("message", subtypes=7), "@on subtypes"),  # type: ignore[arg-type]
+        (lambda: on("message", own="yes"), "@on own.*True or False"),  # type: ignore[arg-type]
+        (lambda: on("message", max_age=0), "@on max_age"),
+        (lambda: on("message", max_age=float("nan")), "@on max_age"),
+        (lambda: command("ping", max_age="30"), "@command max_age"),  # type: ignore[arg-type]
+        (lambda: on("message", queue=" q"), "@on queue"),
+    ],
+)
+def test_a_bad_declaration_names_itself(declare: Callable[[], object], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        declare()
+
+
+def test_an_unknown_option_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(ConfigurationError, match=r"max_retry.*takes .*max_retries"):
+        on("message", max_retry=3)(lambda event: None)  # type: ignore[call-arg]
+
+
+def test_an_unknown_parameter_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"greet.*'evt'.*event, client, match"):
+
+        @on("message")
+        def greet(evt: object) -> None: ...
+
+
+def test_async_functions_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"greet: is async"):
+
+        @on("message")
+        async def greet(event: Event) -> None: ...
+
+
+def test_two_declarations_of_one_function_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="second declaration"):
+
+        @on("message")
+        @command("ping")
+        def greet(event: Event) -> None: ...
+
+
+def test_a_function_defined_twice_in_a_module_is_refused() -> None:
+    source = '@on("a")\ndef greet(event): ...\n\n@on("b")\ndef greet(event): ...\n'
+    with pytest.raises(ConfigurationError, match=r"mine\.greet.* twice, at lines 1 and 4"):
+        exec(source, {"on": on, "__name__": "mine"})
+
+
+MENTION = {"channel": "C1"}
+DM = {"channel": "D1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "command_found", "expression"),
+    [
+        ("<@U0> ping", MENTION, "ping", ""),
+        ("<@U0>: PING  a b\n c ", MENTION, "ping", "a b\n c"),
+        ("<@U0|pingbot>, ping", MENTION, "ping", ""),
+        ("pingbot ping", MENTION, "ping", ""),
+        ("PingBot: ping", MENTION, "ping", ""),
+        ("ping", DM, "ping", ""),
+        ("<@U0> ping", DM, "ping", ""),
+        ("pingbot: ping", DM, "ping", ""),
+        ("<@U0> sign \n UP now", MENTION, "sign up", "now"),
+        ("ping", MENTION, None, None),
+        ("<@U9> ping", MENTION, None, None),
+        ("<@U0> pinging", MENTION, None, None),
+        ("<@U0> sign in", MENTION, None, None),
+        ("<@U0>", MENTION, None, None),
+        ("", DM, None, None),
+        ("pingbots ping", MENTION, None, None),
+    ],
+)
+def test_which_texts_are_a_command(
+    text: str, where: dict[str, str], command_found: str | None, expression: str | None
+) -> None:
+    client = Client(context_with_bot(), "T1")
+    match = CommandMatcher(["ping", "sign up"])(Event(envelope(text, **where)), client)
+    found: Any = (match.command, match.expression) if match else (None, None)
+    assert found == (command_found, expression)
+
+
+def test_the_longest_command_wins_and_a_match_hides_the_text() -> None:
+    match = find(["sign", "sign up"], "sign up my secret")
+    assert match is not None
+    assert match.command == "sign up"
+    assert "secret" not in repr(match)

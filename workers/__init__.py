@@ -1,0 +1,1 @@
+"""The deployment's roles: one module for each kind of worker that is started and scaled by itself."""
