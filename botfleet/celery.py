@@ -6,6 +6,7 @@ for its configuration, the store when something first needs it.
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 from celery import Celery
 from celery.bin.base import CeleryOption
 
-from .configuration import celery_defaults, deployment, load_settings
+from .configuration import celery_defaults, deployment, flower_options, load_settings
 from .errors import ConfigurationError
 from .fleet import Fleet
 from .handlers.context import HandlerContext
@@ -75,6 +76,17 @@ def _for_people(exc: ConfigurationError) -> Exception:
     return click.ClickException(str(exc))
 
 
+def _prepare(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Before any of Celery's subcommands: a wrong setting is one clear line; Flower gets its settings."""
+    try:
+        settings = app.settings
+    except ConfigurationError as exc:
+        raise click.ClickException(str(exc)) from exc
+    if context.info_name == "flower":
+        for name, option in flower_options(settings).items():
+            os.environ.setdefault(f"FLOWER_{name}", option)
+
+
 def _choose_role(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
     """Makes a worker what `--role` says: before any other option is read, as a source of their defaults."""
     try:
@@ -98,6 +110,11 @@ app.user_options["worker"].add(
         metavar="NAME",
         help_group="Worker Options",
         help="holder (keeps sockets), handler (runs handlers), or a file workers/NAME.py; both by default.",
+    )
+)
+app.user_options["preload"].add(
+    click.Option(
+        ["--check-settings"], hidden=True, is_eager=True, is_flag=True, expose_value=False, callback=_prepare
     )
 )
 app.steps["worker"].add(HolderStep)

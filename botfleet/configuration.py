@@ -53,6 +53,14 @@ def load_settings(config: dict[str, Any] | None = None, **overrides: object) -> 
     return Settings.load(config, None, **{"broker_url": broker, **overrides})
 
 
+def names_broker(config: dict[str, Any]) -> bool:
+    """Whether the deployment says where the broker is."""
+    names = ("CELERY_BROKER_URL", "BOTFLEET_BROKER_URL")
+    return any(os.environ.get(name) for name in names) or bool(
+        config.get("broker_url") or config.get("botfleet_broker_url")
+    )
+
+
 def celery_defaults(settings: Settings) -> dict[str, Any]:
     """Celery's settings as botfleet needs them; `celeryconfig.py` wins over each."""
     on_redis = _is_redis(settings.broker_url)
@@ -95,6 +103,17 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             "options": {"expires": settings.check_interval * 0.9, "queue": "botfleet.control"},
         }
     }
+
+
+def flower_options(settings: Settings) -> dict[str, str]:
+    """Flower's options, as its environment variables without their prefix.
+
+    Without a password Flower is for this machine only: whoever reaches it can stop workers.
+    """
+    options = {"MAX_TASKS": str(settings.flower_max_tasks)}
+    if settings.flower_basic_auth:
+        return {**options, "BASIC_AUTH": settings.flower_basic_auth}
+    return {**options, "ADDRESS": "127.0.0.1"}
 
 
 def _redis_options(settings: Settings) -> dict[str, Any]:

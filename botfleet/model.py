@@ -154,6 +154,8 @@ class HolderInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unsent: int = 0
     malformed: int = 0
     standby: bool = False
+    #: The version of the subscriptions that events are published by.
+    subscriptions: int = 0
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,6 +7,7 @@ because it loads Celery's whole worker, which a program that only sends tasks do
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from celery import Task
 HIDDEN = "(…)"
 #: Stands for keyword arguments.
 HIDDEN_KEYWORDS = "{…}"
+
+# At DEBUG it logs whole task messages, tokens included, and no level of ours shall show a token.
+logging.getLogger("celery.pool").setLevel(logging.INFO)
 
 
 def describe_event(args: Sequence[Any]) -> str:

@@ -197,6 +197,7 @@ class Holder:
             unsent=self.publisher.unsent,
             malformed=self.reactor.malformed,
             standby=not self._ownership.shards,
+            subscriptions=self._keeper.subscriptions,
         )
 
     # Steps

@@ -42,7 +42,8 @@ class Keeper:
         self._owned: frozenset[int] = frozenset()
         # Versions of the owned shards as they were when last loaded.
         self._versions: dict[int, int] = {}
-        self._subscriptions = -1
+        #: The version of the subscriptions that events are published by; -1 before the first.
+        self.subscriptions = -1
         self._store_away = False
 
     def run(self) -> None:
@@ -69,9 +70,9 @@ class Keeper:
 
     def _watch_subscriptions(self) -> None:
         version = self._store.subscriptions_version()
-        if version != self._subscriptions:
+        if version != self.subscriptions:
             self._holder.route()
-            self._subscriptions = version
+            self.subscriptions = version
 
     def _change_shards(self, owned: frozenset[int]) -> None:
         if owned == self._owned:

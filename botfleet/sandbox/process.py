@@ -55,6 +55,8 @@ class SandboxProcess:
             stderr=self._stderr,
             text=True,
             env=_environment(),
+            # A terminal's Ctrl-C is for whoever runs the sandbox, and that one stops it in its turn.
+            start_new_session=True,
         )
         try:
             self._adopt(json.loads(self._first_line(timeout)))

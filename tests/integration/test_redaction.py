@@ -21,7 +21,7 @@ from botfleet.handlers.binding import bind
 from botfleet.redacted_worker import RedactedConsumer, UnknownTasks
 from botfleet.redaction import RedactedTask
 
-from .bots import TOKEN, context_with_bot, envelope
+from ..unit.bots import TOKEN, context_with_bot, envelope
 
 TEXT = "a text that is nobody's business"
 WAIT = 10.0
@@ -45,38 +45,65 @@ def hold(event: Event, client: Client) -> None:
     raise ValueError(f"{event.text} and {TOKEN}")
 
 
+class Recorder(logging.Handler):
+    """Keeps log records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
 class Watched:
     """A worker, what it logged, and the monitoring events that it sent."""
 
-    def __init__(self, app: Celery, worker: Any, events: list[dict[str, Any]], log: Any) -> None:
+    def __init__(self, app: Celery, worker: Any, recorder: Recorder) -> None:
         self.app = app
         self.worker = worker
-        self.events = events
-        self._log = log
+        self.events: list[dict[str, Any]] = []
+        self._recorder = recorder
+        # The strategies hold on to the dispatcher's send.
+        until(lambda: hold.name in worker.consumer.strategies)
+        dispatcher = worker.consumer.event_dispatcher
+        send = dispatcher.send
+
+        def watched_send(type: str, *args: Any, **fields: Any) -> None:
+            self.events.append({"type": type, **fields})
+            send(type, *args, **fields)
+
+        dispatcher.send = watched_send
+        worker.consumer.update_strategies()
+
+    def begin(self) -> None:
+        release.clear()
+        self.events.clear()
+        self._recorder.records.clear()
 
     @property
     def records(self) -> list[logging.LogRecord]:
-        return list(self._log.records)
+        return list(self._recorder.records)
 
     @property
     def log(self) -> str:
         """Every record, with its arguments and extra fields."""
         return "\n".join(f"{record.getMessage()} {vars(record)}" for record in self.records)
 
-    def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + WAIT
-        while not condition():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            release.wait(0.01) if not release.is_set() else time.sleep(0.01)
-
     def inspected(self, *names: str) -> str:
         """What `inspect` would show."""
-        panel = SimpleNamespace(app=self.app, consumer=self.worker.consumer)
+        panel = SimpleNamespace(app=self.app, consumer=self.worker.consumer, tset=set)
         return "".join(repr(getattr(control, name)(panel)) for name in names)
 
 
-@pytest.fixture
-def app() -> Celery:
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def make_app() -> Celery:
     app = Celery("redaction", broker="memory://redaction", backend="cache+memory://", set_as_current=False)
     app.conf.update(
         worker_consumer=f"{__name__}:QuickConsumer",
@@ -89,7 +116,7 @@ def app() -> Celery:
     )
     bind(app, Loaded(("test",), (hold,)), context_with_bot())
 
-    @app.task(name="test.control", base=RedactedTask, shared=False)
+    @app.task(name="test.control", base=RedactedTask, shared=False)  # type: ignore[untyped-decorator]
     def control_task(token: str, namespace: str = "") -> str:
         return "done"
 
@@ -97,38 +124,41 @@ def app() -> Celery:
     return app
 
 
-@pytest.fixture
-def watched(app: Celery, caplog: pytest.LogCaptureFixture) -> Iterator[Watched]:
-    release.clear()
-    events: list[dict[str, Any]] = []
-    caplog.set_level(logging.INFO)
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Watched]:
+    """One for all tests here: it takes seconds to end."""
+    app, recorder, root = make_app(), Recorder(), logging.getLogger()
+    level = root.level
+    root.addHandler(recorder)
+    root.setLevel(logging.DEBUG)
     with start_worker(
-        app, pool="threads", concurrency=2, perform_ping_check=False, loglevel="INFO"
-    ) as worker:
-        watched = Watched(app, worker, events, caplog)
-        watched.until(lambda: worker.consumer is not None and worker.consumer.event_dispatcher)
-        send = worker.consumer.event_dispatcher.send
-        worker.consumer.event_dispatcher.send = lambda type, *args, **fields: (
-            events.append({"type": type, **fields}),
-            send(type, *args, **fields),
-        )
-        yield watched
+        app, pool="threads", concurrency=2, perform_ping_check=False, loglevel="DEBUG"
+    ) as started:
+        until(lambda: started.consumer is not None and started.consumer.event_dispatcher)
+        yield Watched(app, started, recorder)
         release.set()
-        state.requests.clear()
+    root.removeHandler(recorder)
+    root.setLevel(level)
+
+
+@pytest.fixture
+def watched(worker: Watched) -> Watched:
+    worker.begin()
+    return worker
 
 
 def test_a_handlers_failing_and_retried_task_shows_its_events_id_only(watched: Watched) -> None:
     watched.app.send_task(hold.name, [envelope(TEXT)], {"method": TEXT}, task_id="Ev1/hold", retries=0)
-    watched.until(lambda: state.active_requests)
+    until(lambda: state.active_requests)
     shown = watched.inspected("active", "reserved")
     shown += repr([*state.active_requests]) + repr(
         [request.info(safe=False) for request in state.active_requests]
     )
     assert "<event Ev1>" in shown
     release.set()
-    watched.until(lambda: state.scheduled_requests)
+    until(lambda: state.scheduled_requests)
     shown += watched.inspected("scheduled")
-    watched.until(lambda: "raised unexpected" in watched.log)
+    until(lambda: "raised unexpected" in watched.log)
     for text in (shown, watched.log, repr(watched.events)):
         assert "business" not in text
         assert TOKEN not in text
@@ -146,7 +176,8 @@ def test_a_control_tasks_token_is_shown_nowhere_whatever_its_sender_says(watched
         assert "business" not in text
 
 
-def test_a_redacted_tasks_message_has_no_repr_of_its_arguments(app: Celery) -> None:
+def test_a_redacted_tasks_message_has_no_repr_of_its_arguments() -> None:
+    app = make_app()
     headers: list[dict[str, Any]] = []
     app.amqp.send_task_message = lambda producer, name, message, **rest: headers.append(message.headers)
     app.tasks["test.control"].delay(TOKEN, namespace="beta")
@@ -159,12 +190,12 @@ def test_a_redacted_tasks_message_has_no_repr_of_its_arguments(app: Celery) -> N
 
 def test_a_task_that_this_worker_does_not_know_waits_for_another(watched: Watched) -> None:
     sent = watched.app.send_task("tasks.new.handler", [envelope(TEXT)], task_id="Ev2/new")
-    watched.until(lambda: "left to other workers" in watched.log)
+    until(lambda: "left to other workers" in watched.log)
 
     # The other worker: this one learns the task, and gets it back from the queue.
-    @watched.app.task(name="tasks.new.handler", base=RedactedTask, shared=False)
+    @watched.app.task(name="tasks.new.handler", base=RedactedTask, shared=False)  # type: ignore[untyped-decorator]
     def handler(envelope: dict[str, Any]) -> str:
-        return envelope["id"]
+        return str(envelope["id"])
 
     watched.worker.consumer.update_strategies()
     assert sent.get(timeout=WAIT) == "Ev1"
@@ -173,7 +204,7 @@ def test_a_task_that_this_worker_does_not_know_waits_for_another(watched: Watche
 
 
 def test_a_task_that_nobody_knows_is_given_up(watched: Watched) -> None:
-    sent = watched.app.send_task("tasks.new.handler", [envelope(TEXT)], task_id="Ev3/new")
+    sent = watched.app.send_task("tasks.gone.handler", [envelope(TEXT)], task_id="Ev3/gone")
     with pytest.raises(NotRegistered):
         sent.get(timeout=WAIT)
     assert len([record for record in watched.records if "left to other workers" in record.getMessage()]) == 1
@@ -197,7 +228,7 @@ def test_a_message_that_is_no_task_is_dropped_unseen(
         producer.publish(
             "{" + TEXT, routing_key=queue, content_type="application/json", content_encoding="utf-8"
         )
-    watched.until(lambda: watched.log.count("was dropped") >= 2)
+    until(lambda: watched.log.count("was dropped") >= 2)
     assert says in watched.log
     assert "business" not in watched.log
 

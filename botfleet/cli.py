@@ -1,0 +1,334 @@
+"""The command line, as `botfleet …` and as `celery -A botfleet fleet …`.
+
+Exit codes: 0 done, 1 failed (one clear line on stderr), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .errors import BotfleetError
+
+if TYPE_CHECKING:
+    from .fleet import Fleet, Result
+
+
+class FleetGroup(click.Group):
+    """A group of commands whose foreseen errors are one line, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from .sandbox.client import SandboxError
+
+        try:
+            return super().invoke(ctx)
+        except (BotfleetError, SandboxError) as exc:
+            raise click.ClickException(str(exc)) from exc
+
+
+def _open_fleet() -> Fleet:
+    # Here and below, what a command needs is loaded by that command: `celery` loads this module for each
+    # of its own commands.
+    from .celery import app
+
+    return app.fleet
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+namespace_option = click.option("--namespace", help="The bots' namespace.")
+
+
+@click.group(cls=FleetGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="botfleet")
+def fleet() -> None:
+    """Run Slack bots for thousands of teams."""
+
+
+# The whole on one machine
+
+
+@fleet.command()
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    envvar="TOKEN",
+    metavar="TOKEN",
+    help="A bot's token (xoxb-…): run on the real Slack. Also from the environment, as TOKEN.",
+)
+@click.option("--no-flower", is_flag=True, help="Leave out Flower.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65534),
+    help="The sandbox's port; Flower gets the next one. Free ones near 8765 and 5555 by default.",
+)
+def up(tokens: Sequence[str], no_flower: bool, port: int | None) -> None:
+    """Run everything on this machine, until Ctrl-C.
+
+    Starts a server for Celery (unless BOTFLEET_BROKER_URL names one), a holder, a handler, beat and Flower.
+    Without a token also a sandbox, a Slack of its own, and a short conversation with the bot in it.
+    """
+    from .up import Up
+
+    sys.exit(Up(tokens, flower=not no_flower, port=port).run())
+
+
+@fleet.command()
+@click.argument("team_ids", nargs=-1, metavar="[TEAM]...")
+@click.option("--state", "wanted", metavar="STATE", help="Only bots in this state.")
+@click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
+@as_json
+def status(team_ids: Sequence[str], wanted: str | None, watch: bool, as_json: bool) -> None:
+    """Show the bots and the holders."""
+    from .model import STATES
+
+    if wanted is not None and wanted not in STATES:
+        raise click.BadParameter(f"takes one of {', '.join(STATES)}", param_hint="--state")
+    fleet = _open_fleet()
+    show = _show_status_json if as_json else _show_status
+    while True:
+        if watch and not as_json:
+            click.clear()
+        show(fleet, set(team_ids), wanted)
+        if not watch:
+            return
+        time.sleep(2.0)
+
+
+def _chosen(fleet: Fleet, team_ids: set[str], wanted: str | None) -> list[Any]:
+    chosen = [
+        bot
+        for bot in fleet.report()
+        if (not team_ids or bot.team_id in team_ids) and (wanted is None or bot.status == wanted)
+    ]
+    missing = team_ids - {bot.team_id for bot in chosen}
+    if missing and wanted is None:
+        raise click.ClickException(f"no bot of {', '.join(sorted(missing))} is known")
+    return sorted(chosen, key=lambda bot: (bot.team_id, bot.namespace))
+
+
+def _count(bots: Sequence[Any]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for bot in bots:
+        counts[bot.status] = counts.get(bot.status, 0) + 1
+    return counts
+
+
+def _show_status(fleet: Fleet, team_ids: set[str], wanted: str | None) -> None:
+    from . import tables
+
+    bots, holders, now = _chosen(fleet, team_ids, wanted), fleet.store.holders(), time.time()
+    click.echo(
+        tables.counts_line(_count(bots)) + f"; {len(holders)} holder{'' if len(holders) == 1 else 's'}"
+    )
+    if bots:
+        click.echo("\n" + tables.bots_table(bots, now))
+    elif not team_ids and wanted is None:
+        click.echo("Add one with `botfleet teams add xoxb-…`.")
+    if not holders:
+        click.echo("\nNo holder is running: `celery -A botfleet worker --role holder` starts one.")
+
+
+def _show_status_json(fleet: Fleet, team_ids: set[str], wanted: str | None) -> None:
+    import msgspec
+
+    bots = _chosen(fleet, team_ids, wanted)
+    _print_json(
+        {
+            "total": len(bots),
+            "statuses": _count(bots),
+            "bots": msgspec.to_builtins(bots),
+            "holders": _holders_json(fleet),
+        }
+    )
+
+
+def _holders_json(fleet: Fleet) -> list[dict[str, Any]]:
+    # All fields, also those that have their default: what is not there looks forgotten.
+    return [{name: getattr(one, name) for name in one.__struct_fields__} for one in fleet.store.holders()]
+
+
+@fleet.command()
+@as_json
+def holders(as_json: bool) -> None:
+    """Show the holders that are alive."""
+    from . import tables
+
+    fleet = _open_fleet()
+    if as_json:
+        _print_json(_holders_json(fleet))
+    elif found := fleet.store.holders():
+        click.echo(tables.holders_table(found, time.time()))
+    else:
+        click.echo("No holder is running: `celery -A botfleet worker --role holder` starts one.")
+
+
+# Teams
+
+
+@fleet.group(cls=FleetGroup)
+def teams() -> None:
+    """Add, remove and look after teams' bots."""
+
+
+def _tokens(arguments: Sequence[str]) -> list[str]:
+    """Arguments, with `-` standing for lines of standard input: tokens show in the list of processes."""
+    found: list[str] = []
+    for one in arguments:
+        found += [line.strip() for line in sys.stdin if line.strip()] if one == "-" else [one]
+    return found
+
+
+def _report(results: Sequence[Result], as_json: bool) -> None:
+    """Prints results and ends with 1 where one is not ok."""
+    from . import tables
+
+    if as_json:
+        _print_json([one.as_json() for one in results])
+    else:
+        for one in results:
+            what = tables.state(one.status) if one.status else "done" if one.ok else ""
+            click.echo("  ".join(part for part in (one.team_id, what) if part), nl=one.ok)
+            if not one.ok:
+                click.echo(
+                    f"{' ' if one.team_id or what else ''}{click.style('failed', fg='red')}: {one.error}"
+                )
+    if not all(one.ok for one in results):
+        sys.exit(1)
+
+
+@teams.command("add")
+@click.argument("tokens", nargs=-1, required=True, metavar="TOKEN...")
+@namespace_option
+@click.option("--transport", type=click.Choice(["rtm", "socket", "http"]), default="rtm", show_default=True)
+@as_json
+def add(tokens: Sequence[str], namespace: str | None, transport: str, as_json: bool) -> None:
+    """Add bots by their tokens; `-` reads tokens from standard input, one a line."""
+    fleet = _open_fleet()
+    _report([fleet.add_token(one, namespace, transport) for one in _tokens(tokens)], as_json)
+
+
+def _teams_command(name: str, help_text: str, do: Callable[[Fleet, str, str | None], Result]) -> None:
+    @teams.command(name, help=help_text)
+    @click.argument("tokens_or_teams", nargs=-1, required=True, metavar="TEAM|TOKEN...")
+    @namespace_option
+    @as_json
+    def command(tokens_or_teams: Sequence[str], namespace: str | None, as_json: bool) -> None:
+        fleet = _open_fleet()
+        _report([do(fleet, one, namespace) for one in _tokens(tokens_or_teams)], as_json)
+
+
+_teams_command(
+    "remove", "Forget bots and close their sockets.", lambda fleet, one, space: fleet.remove_token(one, space)
+)
+_teams_command(
+    "update",
+    "Connect bots anew; a token replaces its team's.",
+    lambda fleet, one, space: fleet.update_token(one, space),
+)
+_teams_command(
+    "check", "Ask Slack whether tokens are good.", lambda fleet, one, space: fleet.check_token(one, space)
+)
+
+
+def _wish_command(name: str, help_text: str) -> None:
+    @teams.command(name, help=help_text)
+    @click.argument("team_ids", nargs=-1, metavar="[TEAM]...")
+    @click.option("--all", "everything", is_flag=True, help="All bots.")
+    @namespace_option
+    @as_json
+    def command(team_ids: Sequence[str], everything: bool, namespace: str | None, as_json: bool) -> None:
+        if bool(team_ids) == everything:
+            raise click.UsageError("name teams, or say --all")
+        _report(getattr(_open_fleet(), name)(*team_ids, namespace=namespace), as_json)
+
+
+_wish_command("start", "Connect bots that were stopped.")
+_wish_command("stop", "Disconnect bots, until they are started again.")
+_wish_command("restart", "Connect bots anew.")
+
+
+@teams.command("list")
+@as_json
+def list_(as_json: bool) -> None:
+    """List the bots that are known."""
+    from . import tables
+
+    bots = sorted(_open_fleet().report(), key=lambda bot: (bot.team_id, bot.namespace))
+    if as_json:
+        import msgspec
+
+        _print_json(msgspec.to_builtins(bots))
+    else:
+        click.echo(tables.bots_table(bots, time.time()) if bots else "No bots are known.")
+
+
+@fleet.command()
+@click.argument("team")
+@click.argument("channel")
+@click.argument("text")
+@namespace_option
+def message(team: str, channel: str, text: str, namespace: str | None) -> None:
+    """Say something in a team's channel, as its bot."""
+    from .control import message as send
+
+    result = send(team, channel, text, namespace=namespace)
+    if not result["ok"]:
+        raise click.ClickException(result["error"])
+
+
+# Settings and keys
+
+
+@fleet.command()
+@as_json
+def settings(as_json: bool) -> None:
+    """Show the settings in force; secrets only as set or not."""
+    from . import tables
+    from .celery import app
+
+    found = app.settings
+    shown = {
+        spec.name: getattr(found, spec.name)
+        if spec.repr
+        else ("set" if getattr(found, spec.name) else "not set")
+        for spec in dataclasses.fields(found)
+    }
+    if as_json:
+        _print_json(shown)
+    else:
+        click.echo(tables.table(["SETTING", "VALUE"], ([name, str(value)] for name, value in shown.items())))
+
+
+@fleet.group(cls=FleetGroup)
+def keys() -> None:
+    """Keys that seal tokens."""
+
+
+@keys.command("new")
+def new_key() -> None:
+    """Print a new key for BOTFLEET_SECRET_KEYS; put it in front of the old ones."""
+    from .secrets import Seal
+
+    click.echo(Seal.new_key())
+
+
+from .cli_sandbox import sandbox  # noqa: E402  # needs FleetGroup
+
+fleet.add_command(sandbox)
+
+
+def main() -> None:
+    """The entry point `botfleet`."""
+    fleet(prog_name="botfleet")

@@ -1,0 +1,279 @@
+"""The supervisor behind `botfleet up`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+import click
+
+from ..configuration import deployment, load_settings, names_broker
+from ..embedded import EmbeddedServer
+from ..errors import BotfleetError, ConfigurationError
+from ..fleet import Fleet
+from ..sandbox.process import SandboxProcess
+from ..settings import Settings
+from .children import Child, end_leftovers
+from .conversation import Conversation
+from .state import StateFolder, claim
+
+_SANDBOX_PORT = 8765
+_FLOWER_PORT = 5555
+#: Seconds for all children together to end; the rest of the ten is for the sandbox and the server.
+_ENDING = 7.0
+#: Seconds within which a fleet must be up; a cold start on a busy laptop takes about five.
+_READY = 60.0
+
+
+class Interrupted(Exception):
+    """Ctrl-C, or SIGTERM."""
+
+
+class Up:
+    """Runs a whole fleet until it is interrupted.
+
+    Args:
+        tokens: bots' tokens; with one, the fleet works on the real Slack, else on a sandbox.
+        flower: whether Flower is started.
+        port: of the sandbox; Flower's is the next (or this one, without a sandbox).
+    """
+
+    def __init__(self, tokens: Sequence[str] = (), flower: bool = True, port: int | None = None) -> None:
+        self._tokens = list(tokens)
+        self._with_flower = flower
+        self._port = port
+        self._children: list[Child] = []
+        self._began = time.monotonic()
+
+    def run(self) -> int:
+        """Runs; returns the exit code.
+
+        Raises:
+            BotfleetError: something can't be started; everything that was is ended.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+        config = deployment()
+        settings = load_settings(config)
+        own_broker = not names_broker(config)
+        try:
+            with contextlib.ExitStack() as stack:
+                self._run(stack, settings, own_broker)
+        except Interrupted:
+            click.echo(f"Ended after {time.monotonic() - self._began:.0f} s.")
+        return 0
+
+    def _run(self, stack: contextlib.ExitStack, settings: Settings, own_broker: bool) -> None:
+        state = claim(settings.state_path)
+        stack.callback(state.withdraw)
+        self._clear_up_after_crash(state)
+        environment = {"BOTFLEET_STATE_DIR": str(state.path)}
+        if not settings.secret_keys:
+            environment["BOTFLEET_SECRET_KEYS"] = state.secret_key()
+        if own_broker:
+            environment["BOTFLEET_BROKER_URL"] = stack.enter_context(self._server(state)).url
+        sandbox = None if self._tokens else stack.enter_context(self._sandbox(state))
+        if sandbox:
+            environment["BOTFLEET_SLACK_API_URL"] = sandbox.api_url
+        # From here on this process has the same settings as its children.
+        os.environ.update(environment)
+        os.environ.pop("TOKEN", None)
+        fleet = Fleet(load_settings(deployment()))
+        stack.enter_context(self._processes(state, sandbox, fleet))
+        self._say_where(state, sandbox, fleet)
+        self._add_bots(fleet, sandbox)
+        self._wait_until_ready(fleet)
+        if sandbox:
+            click.echo(f"Ready after {time.monotonic() - self._began:.1f} s.\n")
+            Conversation(sandbox.control, _bot_name(sandbox)).hold()
+            self._say_how_to_go_on(sandbox)
+        else:
+            click.echo(f"Ready after {time.monotonic() - self._began:.1f} s. Ctrl-C ends it.")
+        self._watch()
+
+    # Parts
+
+    def _clear_up_after_crash(self, state: StateFolder) -> None:
+        pids = [int(pid) for pid in state.published().get("children", []) if str(pid).isdigit()]
+        if pids and (count := end_leftovers(pids)):
+            click.echo(f"Ended {count} processes that an earlier run left behind.")
+
+    @contextlib.contextmanager
+    def _server(self, state: StateFolder) -> Iterator[EmbeddedServer]:
+        # The sandbox's bots and the real Slack's must never meet in one registry.
+        with EmbeddedServer(state.path / ("slack" if self._tokens else "sandbox")) as server:
+            yield server
+
+    @contextlib.contextmanager
+    def _sandbox(self, state: StateFolder) -> Iterator[SandboxProcess]:
+        port = self._free_port(self._port, _SANDBOX_PORT)
+        file = state.path / "sandbox" / "slack.json"
+        file.parent.mkdir(exist_ok=True)
+        with SandboxProcess(["--port", str(port), "--state", str(file)]) as sandbox:
+            yield sandbox
+
+    @contextlib.contextmanager
+    def _processes(self, state: StateFolder, sandbox: SandboxProcess | None, fleet: Fleet) -> Iterator[None]:
+        celery = [_program("celery"), "--quiet", "-A", "botfleet"]
+        commands = {
+            "handler": [*celery, "worker", "--role", "handler"],
+            "holder": [*celery, "worker", "--role", "holder"],
+            "beat": [*celery, "beat", "--pidfile=", "--loglevel", "INFO"],
+        }
+        self._flower_port = 0
+        if self._with_flower:
+            wanted = self._port and self._port + (sandbox is not None)
+            self._flower_port = self._free_port(wanted, _FLOWER_PORT)
+            commands["flower"] = [*celery, "flower", f"--port={self._flower_port}"]
+        for name, command in commands.items():
+            child = Child(name, command, os.environ, state.logs / f"{name}.log")
+            child.log.unlink(missing_ok=True)
+            self._children.append(child)
+        try:
+            for child in self._children:
+                child.start()
+            self._publish(state, sandbox, fleet)
+            yield
+        finally:
+            self._end_children()
+
+    def _publish(self, state: StateFolder, sandbox: SandboxProcess | None, fleet: Fleet) -> None:
+        state.publish(
+            broker_url=fleet.settings.broker_url,
+            slack_api_url=fleet.settings.slack_api_url,
+            sandbox_url=sandbox.url if sandbox else "",
+            children=[child.pid for child in self._children],
+        )
+
+    def _end_children(self) -> None:
+        # A second Ctrl-C would leave children behind.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        click.echo("\nEnding …")
+        until = time.monotonic() + _ENDING
+        for child in reversed(self._children):
+            child.end()
+        for child in self._children:
+            child.wait(until)
+
+    # Steps
+
+    def _add_bots(self, fleet: Fleet, sandbox: SandboxProcess | None) -> None:
+        tokens = [team["bot_token"] for team in sandbox.teams] if sandbox else self._tokens
+        for token in tokens:
+            result = fleet.add_token(token)
+            if not result.ok:
+                raise ConfigurationError("TOKEN", f"was refused: {result.error}")
+
+    def _wait_until_ready(self, fleet: Fleet) -> None:
+        """Waits until every bot is connected, and the holder knows what the handlers want."""
+        deadline = time.monotonic() + _READY
+        since = time.time() - (time.monotonic() - self._began)
+        while time.monotonic() < deadline:
+            self._look_after_children()
+            if _is_ready(fleet, since):
+                return
+            time.sleep(0.05)
+        logs = ", ".join(str(child.log) for child in self._children)
+        raise BotfleetError(f"the bots were not connected within {_READY:.0f} s; see {logs}")
+
+    def _watch(self) -> None:
+        while True:
+            self._look_after_children()
+            time.sleep(0.5)
+
+    def _look_after_children(self) -> None:
+        for child in self._children:
+            status = child.look_after()
+            if status is not None:
+                click.echo(f"{child.name} ended with status {status} and was started again; see {child.log}")
+
+    def _free_port(self, wanted: int | None, usual: int) -> int:
+        if wanted is not None:
+            if not _is_free(wanted):
+                raise ConfigurationError("--port", "is in use by another program; name another", wanted)
+            return wanted
+        free = (port for port in range(usual, usual + 100) if _is_free(port))
+        return next(free, 0)
+
+    # What is printed
+
+    def _say_where(self, state: StateFolder, sandbox: SandboxProcess | None, fleet: Fleet) -> None:
+        places = {
+            "Slack": f"sandbox at {sandbox.url}" if sandbox else fleet.settings.slack_api_url,
+            "Celery": _without_password(fleet.settings.broker_url),
+            "Flower": f"http://127.0.0.1:{self._flower_port}/" if self._flower_port else "off",
+            "Logs": str(state.logs),
+        }
+        for name, place in places.items():
+            click.echo(f"  {click.style(name.ljust(8), bold=True)} {place}")
+        click.echo()
+
+    def _say_how_to_go_on(self, sandbox: SandboxProcess) -> None:
+        name = _bot_name(sandbox)
+        click.echo(
+            "\nNow you, in another terminal:\n\n"
+            f"  {_shown('botfleet')} sandbox say general '@{name} ping'\n"
+            f"  {_shown('botfleet')} status\n\n"
+            "The bot is in tasks/. Ctrl-C ends all of this."
+        )
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def _program(name: str) -> str:
+    """A command of this environment, also where that is not on the PATH."""
+    beside = shutil.which(name, path=os.path.dirname(sys.executable))
+    found = beside or shutil.which(name)
+    if found is None:
+        raise BotfleetError(f"the command {name} is not installed beside {sys.executable}")
+    return found
+
+
+def _shown(name: str) -> str:
+    """How a person would call a command here."""
+    path = _program(name)
+    if shutil.which(name) == path:
+        return name
+    shorter = os.path.relpath(path)
+    return shorter if len(shorter) < len(path) else path
+
+
+def _is_ready(fleet: Fleet, since: float) -> bool:
+    """Whether a holder that was started after `since` has connected all bots and publishes for handlers."""
+    version = fleet.store.subscriptions_version()
+    alive = {
+        holder.name
+        for holder in fleet.store.holders()
+        if holder.since >= since and holder.subscriptions == version
+    }
+    connected = all(bot.status == "connected" and bot.holder in alive for bot in fleet.report())
+    return bool(alive) and version > 0 and connected
+
+
+def _bot_name(sandbox: SandboxProcess) -> str:
+    return str(sandbox.control.team()["bot_name"])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _without_password(url: str) -> str:
+    before, at, after = url.rpartition("@")
+    return f"{before.split('://')[0]}://…@{after}" if at else url

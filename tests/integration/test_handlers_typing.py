@@ -1,0 +1,63 @@
+"""What a bot's author writes passes mypy's strict checks, and mistakes don't."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mypy import api
+
+REPOSITORY = Path(__file__).parents[2]
+
+GOOD = """
+from botfleet import Client, Commands, Event, Match, command, on
+
+@on("team_join", scope="dm", max_retries=5, autoretry_for=(ValueError,), rate_limit="10/m")
+def welcome(event: Event, client: Client) -> None:
+    if event.user:
+        client.message(event.user, "Welcome!", unfurl_links=False)
+
+@command("ping", "are you there", max_age=None)
+def ping(event: Event, client: Client, match: Match) -> str:
+    client.reply(match.expression)
+    return event.text
+
+class Greeter(Commands):
+    def on_message(self, data: Event) -> None:
+        self.on("reaction_added", self.on_message)
+
+def test(event: Event, client: Client) -> None:
+    said: str = ping(event, client, match=Match("ping", ""))
+"""
+
+BAD = """
+from botfleet import Client, Event, command, on
+
+@on("message", scope="secret")
+def a() -> None: ...
+
+@on("message", max_retry=3)
+def b() -> None: ...
+
+@command
+def c() -> None: ...
+
+@command("ping")
+def d(event: Event, client: Client) -> None:
+    client.message(1, "x")
+
+d("no event", None)
+"""
+
+
+@pytest.mark.parametrize(("source", "wrong_lines"), [(GOOD, set()), (BAD, {4, 7, 10, 15, 17})])
+def test_handlers_as_an_author_writes_them(tmp_path: Path, source: str, wrong_lines: set[int]) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(source)
+    options = ["--strict", "--config-file", str(REPOSITORY / "pyproject.toml"), "--cache-dir"]
+    out, err, _ = api.run([*options, str(REPOSITORY / ".mypy_cache"), str(file)])
+    found = {
+        int(line.split(":")[1]) for line in out.splitlines() if line.startswith(str(file)) and "error" in line
+    }
+    assert not err
+    assert found == wrong_lines, out
