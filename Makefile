@@ -21,7 +21,7 @@ FIND_PYTHON = \
 	if [ -n "$$good" ]; then \
 	    echo "botfleet needs Python's venv module: on Debian, apt install $${good}-venv" >&2; \
 	else \
-	    echo "botfleet needs Python 3.11, 3.12 or 3.13; found: $$(python3 --version 2>&1 | head -n 1)." \
+	    echo "botfleet needs Python 3.11, 3.12 or 3.13; found: $$(python3 --version 2>/dev/null || echo none)." \
 	        "On Debian, apt install python3 python3-venv; on macOS, brew install python@3.13" >&2; \
 	fi; \
 	exit 1

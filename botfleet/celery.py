@@ -15,7 +15,7 @@ from celery import Celery
 from celery.bin.base import CeleryOption
 
 from .configuration import celery_defaults, deployment, flower_options, load_settings
-from .errors import ConfigurationError
+from .errors import BotfleetError, ConfigurationError
 from .fleet import Fleet
 from .handlers.context import HandlerContext
 from .roles import Role, find_role
@@ -79,11 +79,12 @@ def _for_people(exc: ConfigurationError) -> Exception:
 def _prepare(context: click.Context, parameter: click.Parameter, value: object) -> None:
     """Before any of Celery's subcommands: a wrong setting is one clear line; Flower gets its settings."""
     try:
-        settings = app.settings
-    except ConfigurationError as exc:
+        # Connects to nothing yet, but tells a wrong key or a store's URL that can't be used.
+        fleet = app.fleet
+    except BotfleetError as exc:
         raise click.ClickException(str(exc)) from exc
     if context.info_name == "flower":
-        for name, option in flower_options(settings).items():
+        for name, option in flower_options(fleet.settings).items():
             os.environ.setdefault(f"FLOWER_{name}", option)
 
 

@@ -211,12 +211,11 @@ def _report(results: Sequence[Result], as_json: bool) -> None:
 @teams.command("add")
 @click.argument("tokens", nargs=-1, required=True, metavar="TOKEN...")
 @namespace_option
-@click.option("--transport", type=click.Choice(["rtm", "socket", "http"]), default="rtm", show_default=True)
 @as_json
-def add(tokens: Sequence[str], namespace: str | None, transport: str, as_json: bool) -> None:
+def add(tokens: Sequence[str], namespace: str | None, as_json: bool) -> None:
     """Add bots by their tokens; `-` reads tokens from standard input, one a line."""
     fleet = _open_fleet()
-    _report([fleet.add_token(one, namespace, transport) for one in _tokens(tokens)], as_json)
+    _report([fleet.add_token(one, namespace) for one in _tokens(tokens)], as_json)
 
 
 def _teams_command(name: str, help_text: str, do: Callable[[Fleet, str, str | None], Result]) -> None:

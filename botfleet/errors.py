@@ -9,6 +9,7 @@
     ├── SealError                a sealed token can't be opened with the keys at hand
     ├── PublishError             the broker does not take messages; worth trying again
     ├── EmbeddedServerError      the embedded server can't be started
+    ├── HandlerFailed            stands for a handler's exception that can't be cleaned of texts
     └── SlackError               Slack refused, or could not be reached
         ├── InvalidToken         the token is malformed, or Slack does not know it
         ├── TokenRevoked         the token worked once and is dead now
@@ -82,6 +83,12 @@ class PublishError(BotfleetError):
 
 class EmbeddedServerError(BotfleetError):
     """The embedded server can't be started; the text says why."""
+
+
+class HandlerFailed(BotfleetError):
+    """Stands for a handler's exception that can't be cleaned of texts; names its type only."""
+
+    fatal = False
 
 
 class SlackError(BotfleetError):

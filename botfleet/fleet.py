@@ -14,6 +14,7 @@ import msgspec
 
 from .clock import Clock, wall_clock
 from .errors import BotfleetError, InvalidToken, SlackError, StoreError, TokenNotConnected, UsageError
+from .handlers.commands import listeners_group
 from .model import TRANSPORTS, Bot, Command, Desired, State, Status, Transport, bot_key
 from .secrets import Seal, Token
 from .settings import Settings
@@ -21,6 +22,9 @@ from .slack.errors import Group, classify
 from .store import open_store
 from .store.base import Store
 from .webapi import Identity, SlackApi, check_form
+
+#: The transports that this release has a process for.
+SERVED: tuple[Transport, ...] = ("rtm",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,6 +209,9 @@ class Fleet:
     def _add(self, argument: object, namespace: str | None, transport: str) -> Result:
         if transport not in TRANSPORTS:
             raise UsageError(f"transport is {transport!r}; expected one of {', '.join(TRANSPORTS)}")
+        if transport not in SERVED:
+            expected = ", ".join(SERVED)
+            raise UsageError(f"transport {transport} is not served by this release; expected {expected}")
         token = self.open(argument)
         identity = self.api.auth_test(token)
         return self._put(identity, token, self._namespace(namespace), transport, renew=False)
@@ -258,6 +265,9 @@ class Fleet:
     def _remove(self, argument: object, namespace: str | None) -> Result:
         bot = self.find(argument, namespace)
         before, _ = self.store.change_bot(bot.key, lambda old: None)
+        for group in self.store.subscriptions():
+            if group.startswith(listeners_group(bot.key)):
+                self.store.put_subscriptions(group, ())
         self.nudge(bot.key)
         if before is None:
             raise TokenNotConnected("unknown_bot", detail=f"no bot of team {bot.team_id} is known")

@@ -8,7 +8,7 @@ Slack-bot-manager's rules, and where each is kept:
 
     connection gone: drop           a dead holder's bots are `disconnected` (`_correct`), until one takes them
     not connected: drop             `holder/roster.py`; a dead token's bot stays known as `token_revoked`
-    token missing from the store    `holder/roster.py`: the socket is closed, and stays closed
+    token missing from the store    `_forget` nudges; `holder/roster.py` closes the socket, for good
     state `destroy`                 the door: the bot is removed
     token changed                   the registry's generation; `holder/roster.py` connects anew
     state `restart` or unknown      the door: the generation grows
@@ -23,7 +23,7 @@ import logging
 from collections.abc import Iterator
 
 from .clock import Clock, wall_clock
-from .errors import BotfleetError, SlackError
+from .errors import BotfleetError, SlackError, StoreError
 from .fleet import Fleet, Result
 from .model import Bot, Command, Status, split_key
 from .slack.errors import Group, classify
@@ -122,10 +122,12 @@ class Reconciler:
         self._store.advance("reconcile", passed)
 
     def _look_at(self, shard: int, alive: set[str], done: Round) -> None:
-        statuses = self._store.statuses(shard)
-        for key, bot in self._store.bots(shard).items():
+        statuses, bots = self._store.statuses(shard), self._store.bots(shard)
+        for key, bot in bots.items():
             done.looked_at += 1
             self._correct(key, bot, statuses.get(key), alive, done)
+        for key in statuses.keys() - bots.keys():
+            self._forget(key, statuses[key], done)
 
     def _correct(self, key: str, bot: Bot, status: Status | None, alive: set[str], done: Round) -> None:
         now = self._clock()
@@ -134,6 +136,16 @@ class Reconciler:
             done.corrected += self._store.replace_status(key, status, gone)
             status = gone
         if _needs_nudge(bot, status, now):
+            self._fleet.nudge(key)
+            done.nudged += 1
+
+    def _forget(self, key: str, status: Status, done: Round) -> None:
+        """A bot that another program took out of the registry: its holder closes the socket."""
+        try:
+            gone = self._store.bot(key) is None
+        except StoreError:
+            return  # Its row is there but can't be read: the store has said so.
+        if gone and self._store.replace_status(key, status, None):
             self._fleet.nudge(key)
             done.nudged += 1
 

@@ -7,6 +7,7 @@ stand. An unknown `BOTFLEET_*` name or a bad value is a `ConfigurationError` tha
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -249,8 +250,10 @@ def _from_environment(environ: Mapping[str, str], parsers: Mapping[str, Parser])
 def _known(named: Mapping[str, object], parsers: Mapping[str, Parser], where: str) -> dict[str, object]:
     for name in named:
         if name not in _OTHER_NAMES and _field(name) not in parsers:
-            known = ", ".join(sorted(_variable(field) for field in parsers))
-            raise ConfigurationError(name, f"is no setting of botfleet (in {where}); there are: {known}")
+            known = sorted(_variable(field) for field in parsers)
+            near = difflib.get_close_matches(name.upper(), known, n=3)
+            hint = f"perhaps {' or '.join(near)}" if near else f"there are {', '.join(known)}"
+            raise ConfigurationError(name, f"is no setting of botfleet (in {where}); {hint}")
     return {name: value for name, value in named.items() if name not in _OTHER_NAMES}
 
 

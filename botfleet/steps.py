@@ -159,6 +159,12 @@ def _warn_of_risks(app: FleetApp) -> None:
             "Tokens are stored in the clear: set BOTFLEET_SECRET_KEYS (`botfleet keys new` prints one)",
             extra={"action": "seal.missing"},
         )
+    if app.settings.replicas > 1:
+        logger.warning(
+            "BOTFLEET_REPLICAS is %s, but this release keeps each shard in one holder",
+            app.settings.replicas,
+            extra={"action": "replicas"},
+        )
     if isinstance(fleet.store, RedisStore):
         _warn_of_eviction(fleet.store)
 

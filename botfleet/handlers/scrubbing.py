@@ -8,16 +8,10 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..errors import BotfleetError
+from ..errors import HandlerFailed
 
 #: Shorter texts tell nothing, and replacing them would garble everything else.
 _SHORTEST = 3
-
-
-class HandlerFailed(BotfleetError):
-    """Stands for a handler's exception that can't be cleaned of texts; names its type only."""
-
-    fatal = False
 
 
 class Scrubber:

@@ -95,7 +95,8 @@ class Connector:
             )
         except WebSocketBadStatusException as exc:
             raise _refused(exc) from exc
-        except (WebSocketException, OSError, ValueError) as exc:
+        except (WebSocketException, OSError, ValueError, LookupError) as exc:
+            # LookupError: websocket-client trips over an answer that is no HTTP.
             # Never the exception's text: the URL in it opens the connection.
             raise ConnectionClosed("unreachable", detail=type(exc).__name__) from exc
         sock: socket.socket = websocket.sock  # type: ignore[assignment]  # Optional only before connecting.

@@ -167,9 +167,12 @@ class Reactor:
         return connection
 
     def remove(self, key: str) -> None:
-        """Closes a bot's links and forgets it."""
+        """Closes a bot's links and forgets it.
+
+        Says nothing of its status: the bot is gone from the registry, or belongs to another holder now.
+        """
         connection = self.connections.pop(key)
-        self._do(connection, connection.session.stop())
+        self._do(connection, [one for one in connection.session.stop() if isinstance(one, rtm.Close)])
 
     def drive(self, connection: Connection, step: Callable[[rtm.Session, float], list[rtm.Action]]) -> None:
         """Has a session do something, and does what follows."""
@@ -187,7 +190,8 @@ class Reactor:
         self._ready[link] = None
 
     def _on_ready(self, link: Link, events: int) -> None:
-        if events & _WRITE:
+        # What was done for another link of the same select may have closed this one.
+        if events & _WRITE and link in self._owners:
             self._write(link, link.flush)
         if events & _READ and link in self._owners:
             self._read(link)
@@ -209,6 +213,7 @@ class Reactor:
             return
         if more:
             self._ready[link] = None
+        self._watch(link)  # Pings were answered.
         self._received(connection, link, messages)
 
     def _received(self, connection: Connection, link: Link, messages: list[bytes]) -> None:
@@ -247,6 +252,9 @@ class Reactor:
         except LinkClosed as exc:
             self._gone(self._owners[link], link, exc.args[0])
             return
+        self._watch(link)
+
+    def _watch(self, link: Link) -> None:
         if link.wants_write is not link.write_watched:
             link.write_watched = link.wants_write
             self._selector.modify(link, _READ | _WRITE if link.wants_write else _READ, link)

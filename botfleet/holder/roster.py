@@ -44,9 +44,14 @@ def decide(wanted: Bot | None, status: Status | None, held: Bot | None) -> Step:
         return Step.NOTHING if _is_settled(wanted, status) else Step.ADD
     if wanted.desired != held.desired:
         return Step.START if wanted.desired == "running" else Step.STOP
-    if wanted.desired == "running" and wanted.generation > held.generation:
+    if wanted.desired == "running" and _identity(wanted) != _identity(held):
         return Step.RESTART
     return Step.NOTHING if wanted == held else Step.RENAME
+
+
+def _identity(bot: Bot) -> tuple[int, float, str]:
+    """What a connection is made for; one that was removed and added anew begins again at generation 1."""
+    return bot.generation, bot.added_at, bot.fingerprint
 
 
 def _is_settled(wanted: Bot, status: Status | None) -> bool:
@@ -69,12 +74,14 @@ class Roster:
     def __init__(self, reactor: Reactor, max_connections: int) -> None:
         self._reactor = reactor
         self._max = max_connections
-        # Commands for bots that the registry has not told about yet: (key, command), a handful at most.
+        #: The bots here, by shard; a shard that was let go has no entry.
         self._keys_by_shard: dict[int, set[str]] = {}
+        # Bots here that are not connected for want of room.
+        self._left_out: set[str] = set()
 
     def load(self, shard: int, bots: Mapping[str, Bot], statuses: Mapping[str, Status]) -> None:
-        """Brings a whole shard in line with the registry."""
-        for key in self._keys_by_shard.get(shard, set()) - bots.keys():
+        """Takes a shard over, or brings it in line with the registry again."""
+        for key in self._keys_by_shard.setdefault(shard, set()) - bots.keys():
             self.apply(shard, key, None, None)
         for key, bot in bots.items():
             self.apply(shard, key, bot, statuses.get(key))
@@ -82,18 +89,21 @@ class Roster:
     def unload(self, shard: int) -> None:
         """Lets go of a shard that somebody else owns now."""
         for key in self._keys_by_shard.pop(shard, set()):
-            self._reactor.remove(key)
+            self._remove(key)
 
     def apply(self, shard: int, key: str, wanted: Bot | None, status: Status | None) -> None:
-        """Brings one bot in line with the registry."""
+        """Brings one bot in line with the registry, if its shard is here."""
+        if shard not in self._keys_by_shard:
+            return  # Let go meanwhile, or not loaded yet: then `load` will see to it.
         connection = self._reactor.connections.get(key)
         held = connection.bot if connection else None
         step = decide(wanted, status, held)
         if step is Step.REMOVE:
             self._keys_by_shard[shard].discard(key)
-            self._reactor.remove(key)
+            self._remove(key)
+            self._fill()
         elif step is Step.ADD and wanted is not None:
-            self._keys_by_shard.setdefault(shard, set()).add(key)
+            self._keys_by_shard[shard].add(key)
             self._begin(self._reactor.add(wanted))
         elif step is not Step.NOTHING and connection is not None and wanted is not None:
             connection.rename(wanted)
@@ -109,17 +119,35 @@ class Roster:
 
     def _begin(self, connection: Connection) -> None:
         if connection.bot.desired == "stopped":
-            self._reactor.drive(connection, lambda session, now: session.stop())
-        elif len(self._reactor.connections) > self._max:
+            self._stop(connection)
+        elif self._is_full_for(connection.bot.key):
+            self._left_out.add(connection.bot.key)
             full: list[rtm.Action] = [rtm.Report("disconnected", f"holder full: {self._max} connections")]
             self._reactor.drive(connection, lambda session, now: full)
         else:
+            self._left_out.discard(connection.bot.key)
             self._reactor.drive(connection, lambda session, now: session.start(now))
 
     def _change(self, connection: Connection, step: Step) -> None:
-        if step is Step.START:
+        if step is Step.STOP:
+            self._stop(connection)
+        elif step is Step.START or (step is Step.RESTART and connection.bot.key in self._left_out):
             self._begin(connection)
-        elif step is Step.STOP:
-            self._reactor.drive(connection, lambda session, now: session.stop())
         elif step is Step.RESTART:
             self._reactor.drive(connection, lambda session, now: session.restart(now))
+
+    def _stop(self, connection: Connection) -> None:
+        self._left_out.discard(connection.bot.key)
+        self._reactor.drive(connection, lambda session, now: session.stop())
+
+    def _remove(self, key: str) -> None:
+        self._left_out.discard(key)
+        self._reactor.remove(key)
+
+    def _is_full_for(self, key: str) -> bool:
+        return len(self._reactor.connections) - len(self._left_out | {key}) >= self._max
+
+    def _fill(self) -> None:
+        """Connects a bot that was left out, where there is room now."""
+        if self._left_out and not self._is_full_for(key := min(self._left_out)):
+            self._begin(self._reactor.connections[key])

@@ -208,16 +208,17 @@ class Publisher:
             self._wait_for_broker(exc, backoff)
             return
         backoff.reset()
-        if self._alarmed:
+        self.counters.published += new
+        self.counters.copies += len(batch) - new
+        self._forget(batch)
+        # Not at the first batch: a broker that is merely too slow would raise an alarm with each.
+        if self._alarmed and self._weight <= self._buffer // 2:
+            self._alarmed = False
             logger.warning(
                 "The broker takes events again; %s were dropped since the start",
                 self.counters.dropped,
                 extra={"action": "publish.resume"},
             )
-            self._alarmed = False
-        self.counters.published += new
-        self.counters.copies += len(batch) - new
-        self._forget(batch)
 
     def _wait_for_broker(self, exc: PublishError, backoff: Backoff) -> None:
         delay = backoff.next()

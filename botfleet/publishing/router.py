@@ -51,12 +51,13 @@ class Router:
     """Subscriptions arranged for matching. Immutable: a change of subscriptions makes a new one."""
 
     def __init__(self, subscriptions: Iterable[Subscription] = ()) -> None:
-        by_type: dict[str, list[Subscription]] = {}
-        for subscription in subscriptions:
-            for kind in subscription.types:
-                by_type.setdefault(kind, []).append(subscription)
-        self._every = tuple(by_type.pop(EVERY_TYPE, ()))
-        self._by_type = {kind: (*wanted, *self._every) for kind, wanted in by_type.items()}
+        declared = tuple(subscriptions)
+        kinds = {kind for one in declared for kind in one.types}
+        self._by_type = {
+            kind: tuple(one for one in declared if kind in one.types or EVERY_TYPE in one.types)
+            for kind in kinds
+        }
+        self._every = self._by_type.pop(EVERY_TYPE, ())
 
     def match(self, origin: Origin, frame: Frame) -> list[Subscription]:
         """Returns the subscriptions that want this event, in the order of their declaration."""

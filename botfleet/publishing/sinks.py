@@ -34,8 +34,8 @@ class RedisSink(Sink):
         self._script = client.register_script(_SCRIPT)
         self._prefix = prefix
         self._ttl = int(dedupe_ttl * 1000)
-        # By task and queue: a subscription that comes again with other options makes a new template.
-        self._templates: dict[tuple[str, str, str], tuple[Subscription, Template]] = {}
+        # By task, queue, method and bot: one that comes again with other options makes a new template.
+        self._templates: dict[tuple[str, ...], tuple[Subscription, Template]] = {}
 
     def push(self, batch: Sequence[Outgoing]) -> int:
         arguments: list[str | bytes | int] = [self._ttl]
@@ -55,9 +55,9 @@ class RedisSink(Sink):
         self._client.close()
 
     def _template(self, subscription: Subscription, queue: str) -> Template:
-        name = (subscription.task, queue, subscription.kwargs.get("method", ""))
+        name = (subscription.task, queue, subscription.kwargs.get("method", ""), subscription.bot)
         known = self._templates.get(name)
-        if known is not None and known[0] is subscription:
+        if known is not None and (known[0] is subscription or known[0] == subscription):
             return known[1]
         template = Template(self._app, subscription, queue)
         self._templates[name] = (subscription, template)

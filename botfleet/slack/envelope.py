@@ -59,12 +59,17 @@ class Identifier:
         """
         channel, time = frame.channel_id, frame.time
         if time:
-            parts = [origin.key, channel, frame.type, time]
+            # With the subtype: a thread's message_replied may have the very ts of the thread's first message.
+            parts = [origin.key, channel, frame.type, _subtype(frame) or "", time]
             if frame.type != "message":
                 # Two people may react in the same microsecond; a message's (channel, ts) is unique by itself.
                 parts.append(frame.user_id)
             return _harmless(":".join(part for part in parts if part)), True
         return _harmless(f"{origin.key}:{frame.type}:{self._nonce}.{next(self._count)}"), False
+
+
+def _subtype(frame: Frame) -> str | None:
+    return frame.subtype if isinstance(frame.subtype, str) else None
 
 
 def _harmless(event_id: str) -> str:
@@ -83,11 +88,10 @@ def wrap(
     backfilled: bool = False,
 ) -> bytes:
     """Returns the envelope as JSON; see `model.Envelope`."""
-    subtype = frame.subtype if isinstance(frame.subtype, str) else None
     return b'{"id":%b,"type":%b,"subtype":%b,%b"received_at":%b,"backfilled":%b,"payload":%b}' % (
         _encode(event_id),
         _encode(frame.type),
-        _encode(subtype),
+        _encode(_subtype(frame)),
         origin.middle,
         _encode(received_at),
         b"true" if backfilled else b"false",

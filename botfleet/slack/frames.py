@@ -67,7 +67,7 @@ _decoder = msgspec.json.Decoder(Frame)
 
 
 def decode(raw: bytes) -> Frame | None:
-    """Decodes a frame; None for what is no JSON object, or has a `type` that is no text.
+    """Decodes a frame; None for what is no JSON object in UTF-8, or has a `type` that is no text.
 
     >>> decode(b'{"type":"hello"}').type
     'hello'
@@ -75,6 +75,8 @@ def decode(raw: bytes) -> Frame | None:
     True
     """
     try:
+        if not raw.isascii():
+            raw.decode()  # msgspec does not look into the fields that it skips.
         return _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

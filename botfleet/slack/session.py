@@ -141,12 +141,12 @@ class Session:
         "_doubts",
         "_last_id",
         "_last_seen",
-        "_last_typing",
         "_next_link",
         "_outbox",
         "_pinged",
         "_retiring",
         "_timing",
+        "_typed_at",
         "link",
         "phase",
     )
@@ -170,7 +170,8 @@ class Session:
         self._outbox: deque[Command] = deque()
         self._credit = float(timing.send_burst)
         self._credit_at = 0.0
-        self._last_typing: tuple[str, float] = ("", 0.0)
+        # By channel: when it last saw a typing indicator of ours; only the last seconds'.
+        self._typed_at: dict[str, float] = {}
 
     @property
     def deadline(self) -> float | None:
@@ -196,7 +197,9 @@ class Session:
         """Connects anew (another token, or asked to); a working connection stays until the new one does."""
         if self.phase is Phase.CONNECTED:
             return self._replace(now)
-        closing = self._drop()
+        # The former link stays: a second restart, too, must leave no gap.
+        closing: list[Action] = [Close(self.link)] if self.link else []
+        self.link = 0
         self.phase = Phase.IDLE
         return [*closing, *self.start(now)]
 
@@ -214,8 +217,10 @@ class Session:
             return self._send_message(command, now)
         if command.op == "disconnect":
             return self._lost("disconnect asked for", now) if self.phase is Phase.CONNECTED else []
-        if self.phase is not Phase.CONNECTED or (command.op == "typing" and self._typed(command, now)):
+        if self.phase is not Phase.CONNECTED or (command.op == "typing" and not self._may_type(command, now)):
             return []
+        if _is_too_long(command):
+            return [Refused(f"a frame over {FRAME_LIMIT} bytes can't go over the socket")]
         return [self._frame(command)]
 
     # What the link's shell has to tell
@@ -373,8 +378,13 @@ class Session:
         return [Report("connected"), *closing, *flushed, Publish(frame, raw)]
 
     def _on_goodbye(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
-        replace = link == self.link and self.phase is Phase.CONNECTED
-        return [Publish(frame, raw), *(self._replace(now) if replace else [])]
+        if link != self.link or self.phase is not Phase.CONNECTED:
+            return [Publish(frame, raw)]
+        if now - self._connected_at >= STABLE:
+            return [Publish(frame, raw), *self._replace(now)]
+        # A goodbye after each hello must not become a loop without a pause.
+        self._retiring, self.link = self.link, 0
+        return [Publish(frame, raw), *self._wait(now, "goodbye")]
 
     def _on_error(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
         code = frame.error.get("code") if isinstance(frame.error, dict) else None
@@ -396,9 +406,9 @@ class Session:
     # Sending
 
     def _send_message(self, command: Command, now: float) -> list[Action]:
-        if len(command.text.encode()) + 256 > FRAME_LIMIT:
+        if _is_too_long(command):
             return [Refused(f"a message over {FRAME_LIMIT} bytes can't go over the socket")]
-        if self.phase is Phase.DEAD:
+        if self.phase in (Phase.IDLE, Phase.DEAD):
             return [Refused("the bot has no connection and will have none")]
         if len(self._outbox) >= self._timing.send_buffer:
             return [Refused(f"{self._timing.send_buffer} messages wait already")]
@@ -410,35 +420,49 @@ class Session:
         return flushed
 
     def _flush(self, now: float) -> list[Action]:
-        timing = self._timing
-        self._credit = min(
-            float(timing.send_burst), self._credit + (now - self._credit_at) * timing.send_rate
-        )
-        self._credit_at = now
+        self._earn_credit(now)
         sent: list[Action] = []
         while self._outbox and self._credit >= 1.0:
             self._credit -= 1.0
             sent.append(self._frame(self._outbox.popleft()))
         return sent
 
-    def _frame(self, command: Command) -> Send:
-        fields: dict[str, Any] = {"id": self._take_id(), "type": command.op}
-        if command.channel:
-            fields["channel"] = command.channel
-        if command.op == "message":
-            fields["text"] = command.text
-        return Send(self.link, encode({**command.extra, **fields}))
+    def _earn_credit(self, now: float) -> None:
+        timing = self._timing
+        earned = (now - self._credit_at) * timing.send_rate
+        self._credit = min(float(timing.send_burst), self._credit + earned)
+        self._credit_at = now
 
-    def _typed(self, command: Command, now: float) -> bool:
-        channel, at = self._last_typing
-        if channel == command.channel and now - at < TYPING_INTERVAL:
-            return True
-        self._last_typing = (command.channel, now)
-        return False
+    def _frame(self, command: Command) -> Send:
+        return Send(self.link, _encode_command(command, self._take_id()))
+
+    def _may_type(self, command: Command, now: float) -> bool:
+        """Whether a typing indicator is due; one that is not is left out, for it would come too late."""
+        self._typed_at = {to: at for to, at in self._typed_at.items() if now - at < TYPING_INTERVAL}
+        self._earn_credit(now)
+        if command.channel in self._typed_at or self._credit < 1.0:
+            return False
+        self._typed_at[command.channel] = now
+        self._credit -= 1.0
+        return True
 
     def _take_id(self) -> int:
         self._last_id += 1
         return self._last_id
+
+
+def _encode_command(command: Command, number: int) -> str:
+    fields: dict[str, Any] = {"id": number, "type": command.op}
+    if command.channel:
+        fields["channel"] = command.channel
+    if command.op == "message":
+        fields["text"] = command.text
+    return encode({**command.extra, **fields})
+
+
+def _is_too_long(command: Command) -> bool:
+    """Whether Slack would close the connection for it; with the longest number that a frame may get."""
+    return len(_encode_command(command, 10**9).encode()) > FRAME_LIMIT
 
 
 #: By frame type: what concerns the connection itself. `""` is an answer to something sent.

@@ -109,12 +109,15 @@ class Store(ABC):
         """Writes statuses by key. One for a bot that is not (any more) in the registry is dropped."""
 
     @abstractmethod
-    def replace_status(self, key: str, old: Status, new: Status) -> bool:
-        """Writes `new` only if the status is still `old`; returns whether it was."""
+    def replace_status(self, key: str, old: Status, new: Status | None) -> bool:
+        """Writes `new` (None removes it) only if the status is still `old`; returns whether it was."""
 
     @abstractmethod
     def versions(self) -> dict[int, int]:
-        """A number per shard that grows with each change of its bots or statuses; missing means 0."""
+        """A number per shard that grows with each change of its bots; missing means 0.
+
+        Statuses leave it alone: holders write them all the time, and are the ones who watch it.
+        """
 
     # The door
 

@@ -124,19 +124,17 @@ class MemoryStore(RowStore):
             for shard, shard_rows in rows.items():
                 for key, row in shard_rows:
                     if key.encode() in self._bots[shard]:
-                        self._set_status(shard, key.encode(), row)
+                        self._statuses[shard][key.encode()] = row
 
-    def _set_status(self, shard: int, key: bytes, row: bytes) -> None:
-        if self._statuses[shard].get(key) != row:
-            self._statuses[shard][key] = row
-            self._versions[shard] += 1
-
-    def _swap_status(self, key: str, row: bytes, new: bytes) -> bool:
+    def _swap_status(self, key: str, row: bytes, new: bytes | None) -> bool:
         shard = self.shard(key)
         with self._held():
             if self._statuses[shard].get(key.encode()) != row:
                 return False
-            self._set_status(shard, key.encode(), new)
+            if new is None:
+                del self._statuses[shard][key.encode()]
+            else:
+                self._statuses[shard][key.encode()] = new
             return True
 
     def versions(self) -> dict[int, int]:

@@ -224,16 +224,15 @@ class RedisStore(RowStore):
         script = _SCRIPTS["put_statuses"]
         calls = []
         for shard, shard_rows in rows.items():
-            keys = [self._teams(shard), self._tokens(shard), self._own("versions")]
+            keys = [self._teams(shard), self._tokens(shard)]
             for part in _parts(shard_rows, _STATUSES_PER_CALL):
-                calls.append(["EVALSHA", script.sha, len(keys), *keys, shard, *itertools.chain(*part)])
+                calls.append(["EVALSHA", script.sha, len(keys), *keys, *itertools.chain(*part)])
         # Loaded first, for the server forgets scripts when it restarts.
         self._together([("SCRIPT LOAD", script.text), *calls], again=True)
 
-    def _swap_status(self, key: str, row: bytes, new: bytes) -> bool:
-        shard = self.shard(key)
-        keys = [self._tokens(shard), self._own("versions")]
-        return bool(self._script("swap_status", keys, [key, shard, row, new], again=False))
+    def _swap_status(self, key: str, row: bytes, new: bytes | None) -> bool:
+        keys = [self._tokens(self.shard(key))]
+        return bool(self._script("swap_status", keys, [key, row, new or b""], again=False))
 
     def versions(self) -> dict[int, int]:
         found = self._do("HGETALL", self._own("versions"), again=True)

@@ -60,8 +60,8 @@ class RowStore(Store):
         """Writes rows by shard, but for bots that are not in the registry."""
 
     @abstractmethod
-    def _swap_status(self, key: str, row: bytes, new: bytes) -> bool:
-        """Writes `new` if the row is still `row`."""
+    def _swap_status(self, key: str, row: bytes, new: bytes | None) -> bool:
+        """Writes `new` (None removes the row) if the row is still `row`."""
 
     @abstractmethod
     def _put_subscription_row(self, group: str, row: bytes | None) -> None:
@@ -112,13 +112,13 @@ class RowStore(Store):
         if rows:
             self._put_status_rows(rows)
 
-    def replace_status(self, key: str, old: Status, new: Status) -> bool:
+    def replace_status(self, key: str, old: Status, new: Status | None) -> bool:
         while True:
             row = self._status_row(key)
             # Compared as values, not as text: a newer botfleet's row may have further fields.
             if row is None or self._read(_STATUS, row, "status", key) != old:
                 return False
-            if self._swap_status(key, row, _encode(new)):
+            if self._swap_status(key, row, None if new is None else _encode(new)):
                 return True
 
     # Subscriptions

@@ -332,8 +332,6 @@ def test_versions_grow_with_changes_of_their_shard_only(store: Store) -> None:
     assert seen == [{}]
     for step in (
         lambda: add(store, bot(key)),
-        lambda: store.put_statuses({key: connected()}),
-        lambda: store.replace_status(key, connected(), connected(2.0)),
         lambda: add(store, bot(key, generation=2)),
         lambda: remove(store, key),
     ):
@@ -343,12 +341,20 @@ def test_versions_grow_with_changes_of_their_shard_only(store: Store) -> None:
         assert set(seen[-1]) == {shard}
 
 
-def test_the_same_status_again_is_no_change(store: Store) -> None:
+def test_statuses_leave_the_version_alone(store: Store) -> None:
     add(store, bot())
-    store.put_statuses({"T1": connected()})
     versions = store.versions()
     store.put_statuses({"T1": connected()})
+    assert store.replace_status("T1", connected(), connected(2.0))
     assert store.versions() == versions
+
+
+def test_a_status_is_removed_only_if_it_is_as_it_was_read(store: Store) -> None:
+    add(store, bot())
+    store.put_statuses({"T1": connected()})
+    assert not store.replace_status("T1", connected(2.0), None)
+    assert store.replace_status("T1", connected(), None)
+    assert store.status("T1") is None
 
 
 # The door

@@ -47,12 +47,19 @@ def test_other_names_in_the_file_and_the_environment_are_left_alone(environ: dic
     assert Settings.load(config, environ).shards == 256
 
 
-@pytest.mark.parametrize("name", ["BOTFLEET_SHARD", "BOTFLEET_", "BOTFLEET_TOKEN"])
-def test_an_unknown_name_in_the_environment(environ: dict[str, str], name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("BOTFLEET_SHARD", "perhaps BOTFLEET_SHARDS"),
+        ("BOTFLEET_TOKEN", "BOTFLEET_TOKENS_KEY"),
+        ("BOTFLEET_XYZZY", "there are BOTFLEET_BROKER_URL, "),
+    ],
+)
+def test_an_unknown_name_in_the_environment(environ: dict[str, str], name: str, named: str) -> None:
     with pytest.raises(ConfigurationError, match="is no setting of botfleet") as caught:
         Settings.load({}, {**environ, name: "xoxb-test-1"})
     assert caught.value.name == name
-    assert "BOTFLEET_SHARDS" in str(caught.value)
+    assert named in str(caught.value)
     assert "xoxb" not in str(caught.value)
 
 
