@@ -250,9 +250,9 @@ def _from_environment(environ: Mapping[str, str], parsers: Mapping[str, Parser])
 def _known(named: Mapping[str, object], parsers: Mapping[str, Parser], where: str) -> dict[str, object]:
     for name in named:
         if name not in _OTHER_NAMES and _field(name) not in parsers:
-            known = sorted(_variable(field) for field in parsers)
-            near = difflib.get_close_matches(name.upper(), known, n=3)
-            hint = f"perhaps {' or '.join(near)}" if near else f"there are {', '.join(known)}"
+            near = difflib.get_close_matches(_field(name), parsers, n=3)
+            known = ", ".join(sorted(_variable(field) for field in parsers))
+            hint = f"perhaps {' or '.join(map(_variable, near))}" if near else f"there are {known}"
             raise ConfigurationError(name, f"is no setting of botfleet (in {where}); {hint}")
     return {name: value for name, value in named.items() if name not in _OTHER_NAMES}
 
