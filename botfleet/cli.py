@@ -141,22 +141,17 @@ def _show_status(fleet: Fleet, team_ids: set[str], wanted: str | None) -> None:
 
 
 def _show_status_json(fleet: Fleet, team_ids: set[str], wanted: str | None) -> None:
-    import msgspec
+    from .model import fields_of
 
     bots = _chosen(fleet, team_ids, wanted)
     _print_json(
         {
             "total": len(bots),
             "statuses": _count(bots),
-            "bots": msgspec.to_builtins(bots),
-            "holders": _holders_json(fleet),
+            "bots": [fields_of(bot) for bot in bots],
+            "holders": [fields_of(holder) for holder in fleet.store.holders()],
         }
     )
-
-
-def _holders_json(fleet: Fleet) -> list[dict[str, Any]]:
-    # All fields, also those that have their default: what is not there looks forgotten.
-    return [{name: getattr(one, name) for name in one.__struct_fields__} for one in fleet.store.holders()]
 
 
 @fleet.command()
@@ -164,10 +159,11 @@ def _holders_json(fleet: Fleet) -> list[dict[str, Any]]:
 def holders(as_json: bool) -> None:
     """Show the holders that are alive."""
     from . import tables
+    from .model import fields_of
 
     fleet = _open_fleet()
     if as_json:
-        _print_json(_holders_json(fleet))
+        _print_json([fields_of(holder) for holder in fleet.store.holders()])
     elif found := fleet.store.holders():
         click.echo(tables.holders_table(found, time.time()))
     else:
@@ -263,12 +259,11 @@ _wish_command("restart", "Connect bots anew.")
 def list_(as_json: bool) -> None:
     """List the bots that are known."""
     from . import tables
+    from .model import fields_of
 
     bots = sorted(_open_fleet().report(), key=lambda bot: (bot.team_id, bot.namespace))
     if as_json:
-        import msgspec
-
-        _print_json(msgspec.to_builtins(bots))
+        _print_json([fields_of(bot) for bot in bots])
     else:
         click.echo(tables.bots_table(bots, time.time()) if bots else "No bots are known.")
 

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from .celery import app
 from .errors import BotfleetError, StoreUnavailable
+from .fleet import as_shown
 from .handlers.client import Client
 from .reconcile import Reconciler
 from .redaction import RedactedTask
@@ -130,8 +131,8 @@ def message(
         bot = app.fleet.find(team_id, namespace)
         Client(app.handler_context, bot.team_id, bot.namespace).message(channel, text, **options)
     except BotfleetError as exc:
-        return {"ok": False, "team_id": team_id, "error": str(exc)}
-    return {"ok": True, "team_id": team_id, "error": None}
+        return {"ok": False, "team_id": as_shown(team_id), "error": str(exc)}
+    return {"ok": True, "team_id": bot.team_id, "error": None}
 
 
 @_task("reconcile", ignore_result=True, autoretry_for=(), acks_late=False)

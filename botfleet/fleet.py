@@ -7,6 +7,7 @@ so. So each call works with no holder running; it takes effect when there is one
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 from .clock import Clock, wall_clock
 from .errors import BotfleetError, InvalidToken, SlackError, StoreError, TokenNotConnected, UsageError
 from .handlers.commands import listeners_group
-from .model import TRANSPORTS, Bot, Command, Desired, State, Status, Transport, bot_key
+from .model import TRANSPORTS, Bot, Command, Desired, State, Status, Transport, bot_key, fields_of
 from .secrets import Seal, Token
 from .settings import Settings
 from .slack.errors import Group, classify
@@ -23,6 +24,9 @@ from .store import open_store
 from .store.base import Store
 from .webapi import Identity, SlackApi, check_form
 
+#: A token, or what was meant to be one: bare, in quotes, after a space. No team's id looks like it.
+_TOKEN = re.compile(r"xox[a-z]?[-.]|xapp-", re.IGNORECASE)
+_NAMESPACE = re.compile(r"([A-Za-z0-9]+([-_][A-Za-z0-9]+)*)?")
 #: The transports that this release has a process for.
 SERVED: tuple[Transport, ...] = ("rtm",)
 
@@ -36,16 +40,18 @@ class Result:
         team_id: the team's id; None where it is not known.
         status: the bot's state now; None where there is no such bot.
         error: what was wrong, one line; None when all is well.
+        passing: not done because of something that passes, such as Slack being away; no part of the JSON.
     """
 
     ok: bool
     team_id: str | None = None
     status: State | None = None
     error: str | None = None
+    passing: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The JSON object."""
-        return dataclasses.asdict(self)
+        return {"ok": self.ok, "team_id": self.team_id, "status": self.status, "error": self.error}
 
 
 class BotReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,13 +77,15 @@ def state_of(bot: Bot, status: Status | None) -> State:
 
 def describe(bot: Bot, status: Status | None) -> BotReport:
     """A bot as people see it."""
-    status = status or Status(state=state_of(bot, None), since=bot.updated_at)
+    if status is None or status.generation < bot.generation:
+        # Nothing was said yet of the connection that is wanted now.
+        status = Status(state=state_of(bot, None), since=bot.updated_at)
     return BotReport(
         team_id=bot.team_id,
         namespace=bot.namespace,
         team_name=bot.team_name,
         transport=bot.transport,
-        status=state_of(bot, status),
+        status=status.state,
         since=status.since,
         holder=status.holder,
         error=status.error,
@@ -127,7 +135,7 @@ class Fleet:
 
     def clear_tokens(self) -> int:
         """Removes every bot; returns how many there were."""
-        return sum(self._remove(bot.team_id, bot.namespace).ok for bot in list(self.bots()))
+        return sum(self.remove_token(bot.team_id, bot.namespace).ok for bot in list(self.bots()))
 
     # Wishes
 
@@ -165,7 +173,7 @@ class Fleet:
         counts: dict[str, int] = {}
         for one in self.report():
             counts[one.status] = counts.get(one.status, 0) + 1
-        holders = [msgspec.to_builtins(holder) for holder in self.store.holders()]
+        holders = [fields_of(holder) for holder in self.store.holders()]
         return {"total": sum(counts.values()), "statuses": counts, "holders": holders}
 
     def find(self, token_or_team: object, namespace: str | None = None) -> Bot:
@@ -178,7 +186,8 @@ class Fleet:
         key = self._key_of(token_or_team, namespace)
         bot = self.store.bot(key) if key else None
         if bot is None:
-            what = "this token" if _is_token(token_or_team) else f"team {token_or_team}"
+            shown = as_shown(token_or_team)
+            what = f"team {shown}" if shown else "this token"
             raise TokenNotConnected("unknown_bot", detail=f"no bot of {what} is known")
         return bot
 
@@ -204,7 +213,7 @@ class Fleet:
         try:
             return do()
         except BotfleetError as exc:
-            return Result(False, error=str(exc))
+            return Result(False, error=str(exc), passing=not exc.fatal)
 
     def _add(self, argument: object, namespace: str | None, transport: str) -> Result:
         if transport not in TRANSPORTS:
@@ -333,9 +342,8 @@ class Fleet:
         try:
             bot = self.find(team_id, namespace)
         except (SlackError, StoreError) as exc:
-            return {"team_id": team_id, "error": str(exc)}
-        found: dict[str, Any] = msgspec.to_builtins(describe(bot, self.store.status(bot.key)))
-        return found
+            return {"team_id": as_shown(team_id), "error": str(exc)}
+        return fields_of(describe(bot, self.store.status(bot.key)))
 
     def _key_of(self, argument: object, namespace: str | None) -> str | None:
         if _is_token(argument):
@@ -352,7 +360,11 @@ class Fleet:
         return self.store.bot(key) if key else None
 
     def _namespace(self, namespace: str | None) -> str:
-        return self.settings.namespace if namespace is None else namespace
+        if namespace is None:
+            return self.settings.namespace
+        if not isinstance(namespace, str) or not _NAMESPACE.fullmatch(namespace):
+            raise UsageError("a namespace takes letters, digits, - and _")
+        return namespace
 
 
 def _home(identity: Identity) -> str:
@@ -361,4 +373,9 @@ def _home(identity: Identity) -> str:
 
 
 def _is_token(argument: object) -> bool:
-    return isinstance(argument, str) and (argument.startswith("xox") or Seal.is_stored_form(argument))
+    return isinstance(argument, str) and bool(_TOKEN.search(argument) or Seal.is_stored_form(argument))
+
+
+def as_shown(argument: object) -> str | None:
+    """An argument as results may repeat it: a team's id, but never a token, nor anything long."""
+    return argument if isinstance(argument, str) and not _is_token(argument) and len(argument) < 100 else None

@@ -86,7 +86,8 @@ class Manager:
                 logger.error("The store is away: %s", exc, extra={"action": "store.away"})
             if rounds is not None:
                 rounds -= 1
-            self._stopping.wait(self._fleet.settings.check_interval)
+            if rounds != 0:
+                self._stopping.wait(self._fleet.settings.check_interval)
 
     def leave(self) -> None:
         """Ends `monitor`, from another thread."""

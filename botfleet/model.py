@@ -191,3 +191,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"<Envelope {self.id}>"
+
+
+def fields_of(value: msgspec.Struct) -> dict[str, Any]:
+    """All fields of a flat value, also those that have their default, for people and for JSON."""
+    return {name: getattr(value, name) for name in value.__struct_fields__}

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 #: Bots that one round looks at beside the shards that changed: a small fleet is looked at as a whole each
 #: time, a large one in rotation.
 BOTS_PER_ROUND = 5_000
+#: What looking at a shard costs at least, in bots: an empty one may still have a removed bot's status.
+_SHARD_COST = 10
 #: Entries taken from the door in one round.
 DOOR_PER_ROUND = 100
 #: Seconds that a holder has for a new bot before a round nudges it.
@@ -85,12 +87,15 @@ class Reconciler:
         for entry in self._store.door(DOOR_PER_ROUND):
             # Done first and taken away then: a crash in between does it twice, which is the same as once.
             result = self._admit(entry)
-            if self._store.take_from_door(entry):
+            if result.passing:
+                logger.warning("%s is left waiting: %s", entry.field, result.error, extra={"action": "door"})
+            elif self._store.take_from_door(entry):
                 done.admitted += 1
                 self._log_entry(entry, result)
 
     def _admit(self, entry: DoorEntry) -> Result:
-        team_id, namespace = split_key(entry.field)
+        team_id, own = split_key(entry.field)
+        namespace = own or None
         if entry.kind == "token":
             token, namespace = _read_token(entry.value, namespace)
             return self._fleet.add_token(token, namespace)
@@ -109,14 +114,13 @@ class Reconciler:
 
     def _shards_to_look_at(self) -> Iterator[int]:
         counts = self._store.counts()
-        budget = min(BOTS_PER_ROUND, sum(counts))
+        budget = BOTS_PER_ROUND
         start = self._store.advance("reconcile", 0)
         passed = 0
         for passed in range(1, len(counts) + 1):
             shard = (start + passed - 1) % len(counts)
-            if counts[shard]:
-                yield shard
-            budget -= counts[shard]
+            yield shard
+            budget -= max(counts[shard], _SHARD_COST)
             if budget <= 0:
                 break
         self._store.advance("reconcile", passed)
@@ -135,7 +139,8 @@ class Reconciler:
             gone = Status(state="disconnected", since=now, error="holder gone", generation=status.generation)
             done.corrected += self._store.replace_status(key, status, gone)
             status = gone
-        if _needs_nudge(bot, status, now):
+        # With no holder there is nobody to take nudges out of the queues, and nothing to tell the next one.
+        if alive and _needs_nudge(bot, status, now):
             self._fleet.nudge(key)
             done.nudged += 1
 
@@ -221,7 +226,7 @@ def _needs_nudge(bot: Bot, status: Status | None, now: float) -> bool:
     return status.state == "stopped" or overdue or status.error in ("holder gone", "holder stopped")
 
 
-def _read_token(value: str, namespace: str) -> tuple[str, str]:
+def _read_token(value: str, namespace: str | None) -> tuple[str, str | None]:
     """A token from the door: bare, or as Relax wrote it."""
     if not value.startswith("{"):
         return value, namespace
@@ -229,4 +234,5 @@ def _read_token(value: str, namespace: str) -> tuple[str, str]:
         written = json.loads(value)
     except ValueError:
         return "", namespace
-    return str(written.get("token", "")), str(written.get("namespace") or namespace)
+    own = written.get("namespace")
+    return str(written.get("token", "")), str(own) if own else namespace

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 import redis
+from amqp.exceptions import AMQPError, MessageNacked  # type: ignore[import-untyped]
 from kombu.exceptions import OperationalError
 
 from ..errors import PublishError
 from ..model import Subscription
 from .publisher import Outgoing, Sink
 from .template import Template, publish_options
+
+logger = logging.getLogger(__name__)
+
+#: Messages that a KombuSink remembers, to leave out their copies; some 20 MB.
+_REMEMBERED = 100_000
 
 _SCRIPT = files(__package__).joinpath("lua/publish.lua").read_text()
 
@@ -67,33 +75,52 @@ class RedisSink(Sink):
 class KombuSink(Sink):
     """Publishes through Celery itself, with the broker's confirms; for RabbitMQ.
 
-    A batch that failed half-way is sent again as a whole: what was confirmed already comes twice.
+    Copies are told by what this sink itself published: those of other holders are not, and a message whose
+    confirm was lost comes twice.
     """
 
     def __init__(self, app: Any) -> None:
         self._app = app
+        # By event and place among its subscriptions, oldest first.
+        self._confirmed: OrderedDict[tuple[str, int], None] = OrderedDict()
 
     def push(self, batch: Sequence[Outgoing]) -> int:
         try:
             with self._app.producer_or_acquire() as producer:
-                for event in batch:
-                    self._send(producer, event)
-        except (OperationalError, OSError) as exc:
+                return sum(self._send(producer, event) for event in batch)
+        except (OperationalError, OSError, AMQPError, MessageNacked) as exc:
             raise PublishError(f"{type(exc).__name__}: {exc}") from exc
-        return len(batch)
 
-    def _send(self, producer: Any, event: Outgoing) -> None:
-        envelope = json.loads(event.envelope)
-        for subscription in event.subscriptions:
-            self._app.send_task(
-                subscription.task,
-                args=[envelope],
-                kwargs=subscription.kwargs,
-                producer=producer,
-                queue=subscription.queue or event.queue,
-                retry=False,
-                **publish_options(event.id, subscription),
-            )
+    def _send(self, producer: Any, event: Outgoing) -> bool:
+        missing = [n for n in range(len(event.subscriptions)) if (event.id, n) not in self._confirmed]
+        if not missing:
+            return False
+        try:
+            envelope = json.loads(event.envelope)
+        except ValueError as exc:
+            # Python refuses some JSON that is valid, such as numbers of thousands of digits.
+            logger.error("%s can't be published: %s", event.id, exc, extra={"action": "publish.unreadable"})
+            return False
+        for n in missing:
+            self._send_one(producer, event, event.subscriptions[n], envelope)
+            self._remember((event.id, n))
+        return True
+
+    def _send_one(self, producer: Any, event: Outgoing, subscription: Subscription, envelope: Any) -> None:
+        self._app.send_task(
+            subscription.task,
+            args=[envelope],
+            kwargs=subscription.kwargs,
+            producer=producer,
+            queue=subscription.queue or event.queue,
+            retry=False,
+            **publish_options(event.id, subscription),
+        )
+
+    def _remember(self, message: tuple[str, int]) -> None:
+        self._confirmed[message] = None
+        if len(self._confirmed) > _REMEMBERED:
+            self._confirmed.popitem(last=False)
 
 
 class MemorySink(Sink):

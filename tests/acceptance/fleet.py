@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from botfleet.embedded import EmbeddedServer
@@ -126,7 +125,7 @@ class Process:
         self._process.wait()
 
     def _members(self) -> list[str]:
-        return [line for line in processes() if line.group == self.pid]  # type: ignore[misc]
+        return [one.command for one in processes() if one.group == self.pid]
 
 
 class Seen(NamedTuple):
@@ -272,20 +271,15 @@ class Folder:
         for process in self.started:
             process.kill()
 
-    def show_logs(self) -> None:
-        """Prints the logs: pytest shows them where a test failed."""
-        for process in self.started:
-            print(f"--- {process.log.name}\n{process.output[-6000:]}")
+    def shown_logs(self) -> list[tuple[str, str]]:
+        """The ends of the logs, for the report of a test that failed."""
+        return [(process.log.name, process.output[-6000:]) for process in self.started]
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
-        if error is not None:
-            self.show_logs()
 
 
 class RunningFleet(Folder):
@@ -357,7 +351,7 @@ class RunningFleet(Folder):
     def flower(self, port: int) -> Process:
         return self.start("flower", "celery", "-A", "botfleet", "flower", f"--port={port}")
 
-    def wait_until_ready(self, process: Process, since: float = 0.0) -> HolderInfo:
+    def wait_until_ready(self, process: Process) -> HolderInfo:
         """Waits until a holder's process owns the bots, and knows what the handlers want."""
         return eventually(lambda: self._owner(process), 20.0, 0.05)
 
