@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import click
@@ -77,7 +78,7 @@ def _for_people(exc: ConfigurationError) -> Exception:
 
 
 def _prepare(context: click.Context, parameter: click.Parameter, value: object) -> None:
-    """Before any of Celery's subcommands: a wrong setting is one clear line; Flower gets its settings."""
+    """Before any of Celery's subcommands: a wrong setting is one clear line; Flower and beat get ready."""
     try:
         # Connects to nothing yet, but tells a wrong key or a store's URL that can't be used.
         fleet = app.fleet
@@ -86,6 +87,16 @@ def _prepare(context: click.Context, parameter: click.Parameter, value: object) 
     if context.info_name == "flower":
         for name, option in flower_options(fleet.settings).items():
             os.environ.setdefault(f"FLOWER_{name}", option)
+    elif context.info_name == "beat":
+        _make_folder_of(Path(app.conf.beat_schedule_filename))
+
+
+def _make_folder_of(file: Path) -> None:
+    """Beat keeps its schedule in a file, and dies where that file's folder is missing."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        raise click.ClickException(f"{file.parent}, for beat's schedule: {exc.strerror}") from exc
 
 
 def _choose_role(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:

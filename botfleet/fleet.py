@@ -230,13 +230,13 @@ class Fleet:
     ) -> Result:
         key = bot_key(_home(identity), namespace)
         status = self.store.status(key)
-        dead = status is not None and status.state == "token_revoked"
         made = self._bot(identity, token, namespace, transport)
 
         def change(old: Bot | None) -> Bot:
             if old is None:
                 return made
             same = old.fingerprint == made.fingerprint and old.transport == made.transport
+            dead = state_of(old, status) == "token_revoked"
             if same and not (dead or renew):
                 return old
             return msgspec.structs.replace(made, generation=old.generation + 1, added_at=old.added_at)

@@ -75,11 +75,15 @@ class Reconciler:
         """
         done = Round()
         self._answer_door(done)
-        alive = {holder.name for holder in self._store.holders()}
+        alive = self._alive()
         for shard in self._shards_to_look_at():
             self._look_at(shard, alive, done)
         self._check_tokens(done)
         return done
+
+    def _alive(self) -> set[str]:
+        # One that stands by holds nothing, even if its predecessor of the same name did.
+        return {holder.name for holder in self._store.holders() if not holder.standby}
 
     # The door
 
@@ -127,6 +131,9 @@ class Reconciler:
 
     def _look_at(self, shard: int, alive: set[str], done: Round) -> None:
         statuses, bots = self._store.statuses(shard), self._store.bots(shard)
+        if any(_held_by_nobody(status, alive) for status in statuses.values()):
+            # Perhaps by a holder that began after this round did; it is announced before its first bot.
+            alive = self._alive()
         for key, bot in bots.items():
             done.looked_at += 1
             self._correct(key, bot, statuses.get(key), alive, done)

@@ -60,9 +60,10 @@ class Keeper:
         """One round."""
         self._watch_subscriptions()
         self._change_shards(self._ownership.tick())
+        # Before the first bot is connected: reconciliation takes an unknown holder for a dead one.
+        self._store.announce(self._holder.info(), self._lease_ttl)
         self._watch_registry()
         self._courier.shards = sorted(self._owned)
-        self._store.announce(self._holder.info(), self._lease_ttl)
 
     def close(self) -> None:
         """Ends `run`."""

@@ -7,6 +7,7 @@ reporter's.
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import itertools
 import json
@@ -50,13 +51,15 @@ class Surroundings(Protocol):
 class Connection:
     """One bot in the reactor: its session, and the links that are open for it."""
 
-    __slots__ = ("bot", "links", "origin", "session", "wake_at")
+    __slots__ = ("bot", "links", "origin", "reported", "session", "wake_at")
 
     def __init__(self, bot: Bot, timing: rtm.Timing, random: Chance) -> None:
         self.session = rtm.Session(timing, random)
         self.links: dict[int, Link] = {}
         #: The time for which the reactor has planned a `tick`; None where none is planned.
         self.wake_at: float | None = None
+        #: What was last reported, and when.
+        self.reported: tuple[rtm.Report, float] | None = None
         self.rename(bot)
 
     def rename(self, bot: Bot) -> None:
@@ -178,6 +181,13 @@ class Reactor:
         """Has a session do something, and does what follows."""
         self._do(connection, step(connection.session, self._clock()))
 
+    def report_again(self, connection: Connection) -> None:
+        """Reports once more what was last reported, for others say something else."""
+        if connection.reported is not None:
+            report, at = connection.reported
+            left = None if report.retry_in is None else max(0.0, report.retry_in - (self._clock() - at))
+            self._surroundings.report(connection, dataclasses.replace(report, retry_in=left))
+
     # Sockets
 
     def _opened(self, connection: Connection, number: int, sock: socket.socket) -> None:
@@ -283,6 +293,7 @@ class Reactor:
             case rtm.Connect(number):
                 self._surroundings.connect(connection, number)
             case rtm.Report():
+                connection.reported = action, self._clock()
                 self._surroundings.report(connection, action)
             case rtm.Emit():
                 self._surroundings.emit(connection, action)

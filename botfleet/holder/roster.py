@@ -63,6 +63,12 @@ def _is_settled(wanted: Bot, status: Status | None) -> bool:
     return wanted.desired == "stopped" and status.state == "stopped"
 
 
+def _differs(status: Status | None, connection: Connection) -> bool:
+    """Whether the store says something else of a bot than its connection last did."""
+    said = connection.reported
+    return said is not None and (status is None or status.state != said[0].state)
+
+
 class Roster:
     """See the top of this module.
 
@@ -108,6 +114,9 @@ class Roster:
         elif step is not Step.NOTHING and connection is not None and wanted is not None:
             connection.rename(wanted)
             self._change(connection, step)
+        elif connection is not None and _differs(status, connection):
+            # Reconciliation took this holder for dead while it could not reach the store.
+            self._reactor.report_again(connection)
 
     def command(self, command: Command) -> bool:
         """Passes something on to a bot's socket; False where the bot is not here."""

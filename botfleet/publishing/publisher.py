@@ -188,7 +188,7 @@ class Publisher:
 
     def _take(self) -> list[Outgoing]:
         """Waits for events and returns a batch; they stay in the buffer until they are pushed."""
-        if not self._waiting:
+        if not (self._waiting or self._closing.is_set()):
             self._wake.wait(1.0)
         self._wake.clear()
         batch: list[Outgoing] = []

@@ -139,7 +139,11 @@ class MemorySink(Sink):
     def push(self, batch: Sequence[Outgoing]) -> int:
         if self.failing:
             raise PublishError("the broker is away")
-        new = [event for event in batch if not event.unique or event.id not in self._seen]
-        self._seen.update(event.id for event in new if event.unique)
+        new = [event for event in batch if not event.unique or self._is_first(event.id)]
         self.events += new
         return len(new)
+
+    def _is_first(self, event_id: str) -> bool:
+        before = len(self._seen)
+        self._seen.add(event_id)
+        return len(self._seen) > before

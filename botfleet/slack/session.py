@@ -143,7 +143,7 @@ class Session:
         "_last_seen",
         "_next_link",
         "_outbox",
-        "_pinged",
+        "_pinged_at",
         "_retiring",
         "_timing",
         "_typed_at",
@@ -163,7 +163,8 @@ class Session:
         self._deadline: float | None = None
         self._last_seen = 0.0
         self._connected_at = 0.0
-        self._pinged = False
+        # When the ping was sent that nothing has come in since; None where there is none.
+        self._pinged_at: float | None = None
         # How often in a row Slack said invalid_auth: once may be a forbidden address, twice is the truth.
         self._doubts = 0
         self._last_id = 0
@@ -254,7 +255,7 @@ class Session:
         """Slack sent a frame."""
         if link == self.link:
             self._last_seen = now
-            self._pinged = False
+            self._pinged_at = None
         elif link != self._retiring:
             return _NOTHING
         handle = _SPECIAL.get(frame.type)
@@ -266,7 +267,7 @@ class Session:
         """Something came in on this link, even if it means nothing (half a frame, a malformed one)."""
         if link == self.link:
             self._last_seen = now
-            self._pinged = False
+            self._pinged_at = None
 
     def closed(self, link: int, reason: str, now: float) -> list[Action]:
         """The link is gone, whoever closed it."""
@@ -346,18 +347,20 @@ class Session:
 
     def _keep_alive(self, now: float) -> list[Action]:
         flushed = self._flush(now)
-        silent = now - self._last_seen
-        if self._pinged and silent >= 2 * self._timing.ping_interval - 1e-6:
+        interval = self._timing.ping_interval - 1e-6
+        # Reckoned from the ping, not from the last sign of life: a process that was paused itself gives its
+        # peers the time to answer.
+        if self._pinged_at is not None and now - self._pinged_at >= interval:
             return self._lost("silent", now)
-        if not self._pinged and silent >= self._timing.ping_interval - 1e-6:
-            self._pinged = True
+        if self._pinged_at is None and now - self._last_seen >= interval:
+            self._pinged_at = now
             flushed.append(Send(self.link, encode({"id": self._take_id(), "type": "ping"})))
         self._schedule(now)
         return flushed
 
     def _schedule(self, now: float) -> None:
-        intervals = 2 if self._pinged else 1
-        self._deadline = self._last_seen + intervals * self._timing.ping_interval
+        since = self._last_seen if self._pinged_at is None else self._pinged_at
+        self._deadline = since + self._timing.ping_interval
         if self._outbox:
             due = now + (1.0 - self._credit) / self._timing.send_rate
             self._deadline = min(self._deadline, max(due, now + 0.001))

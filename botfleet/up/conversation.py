@@ -12,6 +12,7 @@ from ..sandbox.client import Posted, SandboxControl, SandboxTimeout
 #: Seconds that an answer may take before the conversation says that there is none.
 _PATIENCE = 15.0
 _WIDTH = 24
+_NEWCOMERS = ("dave", "erin", "frank", "grace", "heidi")
 
 
 class Conversation:
@@ -48,9 +49,14 @@ class Conversation:
 
     def _join(self) -> bool:
         began = time.monotonic()
-        member = self._control.join("dave")
+        member = self._control.join(self._newcomer())
         self._line("", f"{member['name']} joins the team", "bright_black")
         return self._answer(began)
+
+    def _newcomer(self) -> str | None:
+        # The sandbox remembers who joined in earlier runs; None lets it find a name.
+        known = {user["name"] for user in self._control.team()["users"]}
+        return next((name for name in _NEWCOMERS if name not in known), None)
 
     def _answer(self, began: float) -> bool:
         try:

@@ -10,7 +10,9 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
+from urllib.parse import urlsplit
 
 import click
 
@@ -18,6 +20,7 @@ from ..configuration import deployment, load_settings, names_broker
 from ..embedded import EmbeddedServer
 from ..errors import BotfleetError, ConfigurationError
 from ..fleet import Fleet
+from ..sandbox.client import SandboxError
 from ..sandbox.process import SandboxProcess
 from ..settings import Settings
 from .children import Child, end_leftovers
@@ -26,6 +29,8 @@ from .state import StateFolder, claim
 
 _SANDBOX_PORT = 8765
 _FLOWER_PORT = 5555
+#: Ports that are tried from there on.
+_PORTS = 100
 #: Seconds for all children together to end; the rest of the ten is for the sandbox and the server.
 _ENDING = 7.0
 #: Seconds within which a fleet must be up; a cold start on a busy laptop takes about five.
@@ -113,11 +118,20 @@ class Up:
 
     @contextlib.contextmanager
     def _sandbox(self, state: StateFolder) -> Iterator[SandboxProcess]:
-        port = self._free_port(self._port, _SANDBOX_PORT)
         file = state.path / "sandbox" / "slack.json"
         file.parent.mkdir(exist_ok=True)
-        with SandboxProcess(["--port", str(port), "--state", str(file)]) as sandbox:
+        with self._start_sandbox(file) as sandbox:
             yield sandbox
+
+    def _start_sandbox(self, file: Path) -> SandboxProcess:
+        while True:
+            port = self._free_port(self._port, _SANDBOX_PORT)
+            try:
+                return SandboxProcess(["--port", str(port), "--state", str(file)])
+            except SandboxError:
+                # Another `up` that starts at the same time may have been faster.
+                if self._port is not None or _is_free(port):
+                    raise
 
     @contextlib.contextmanager
     def _processes(self, state: StateFolder, sandbox: SandboxProcess | None, fleet: Fleet) -> Iterator[None]:
@@ -130,7 +144,9 @@ class Up:
         self._flower_port = 0
         if self._with_flower:
             wanted = self._port and self._port + (sandbox is not None)
-            self._flower_port = self._free_port(wanted, _FLOWER_PORT)
+            # No other `up` has this sandbox's port, so that two that start at once don't meet here.
+            usual = _FLOWER_PORT + _offset(sandbox)
+            self._flower_port = self._free_port(wanted, usual)
             commands["flower"] = [*celery, "flower", f"--port={self._flower_port}"]
         for name, command in commands.items():
             child = Child(name, command, os.environ, state.logs / f"{name}.log")
@@ -200,7 +216,7 @@ class Up:
             if not _is_free(wanted):
                 raise ConfigurationError("--port", "is in use by another program; name another", wanted)
             return wanted
-        free = (port for port in range(usual, usual + 100) if _is_free(port))
+        free = (port for port in range(usual, usual + _PORTS) if _is_free(port))
         return next(free, 0)
 
     # What is printed
@@ -254,10 +270,19 @@ def _is_ready(fleet: Fleet, since: float) -> bool:
     alive = {
         holder.name
         for holder in fleet.store.holders()
-        if holder.since >= since and holder.subscriptions == version
+        if holder.since >= since and holder.subscriptions == version and not holder.standby
     }
-    connected = all(bot.status == "connected" and bot.holder in alive for bot in fleet.report())
+    # A status from before `since` is an earlier run's, by a holder that may have had the same name.
+    connected = all(
+        bot.status == "connected" and bot.holder in alive and bot.since >= since for bot in fleet.report()
+    )
     return bool(alive) and version > 0 and connected
+
+
+def _offset(sandbox: SandboxProcess | None) -> int:
+    """How far a sandbox's port is from the usual one; 0 without one of the usual ports."""
+    offset = (urlsplit(sandbox.url).port or 0) - _SANDBOX_PORT if sandbox else 0
+    return offset if 0 <= offset < _PORTS else 0
 
 
 def _bot_name(sandbox: SandboxProcess) -> str:

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = Path(sys.executable).parent
 CHECK_INTERVAL = 0.5
 #: Appends what happened to a file, for the test to read; a line each.
-RECORDING = '''
+RECORDING = """
 import json, os
 from botfleet import Client, Event, command, on
 
@@ -38,7 +38,7 @@ def record(**fields):
     line = os.open("recorded.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(line, json.dumps(fields).encode() + b"\\n")
     os.close(line)
-'''
+"""
 
 
 class Workspace(NamedTuple):

@@ -131,7 +131,9 @@ def test_workers_get_the_time_to_end_warmly() -> None:
 def test_only_who_opens_tokens_has_the_keys() -> None:
     keys = {name: services()[name]["environment"]["BOTFLEET_SECRET_KEYS"] for name in ROLES}
     assert keys["beat"] == keys["flower"] == ""
-    assert keys["holder"] == keys["handler"] == "${BOTFLEET_SECRET_KEYS:?is missing in .env, see .env.example}"
+    assert (
+        keys["holder"] == keys["handler"] == "${BOTFLEET_SECRET_KEYS:?is missing in .env, see .env.example}"
+    )
 
 
 def test_nothing_is_reached_from_other_machines() -> None:
@@ -390,5 +392,7 @@ def test_a_placeholder_in_the_environment_is_one_clear_line(stack: Stack, name: 
     process = stack.start(name)
     assert process.wait(timeout=30) == 1
     # Before it Celery may warn of root, which the image does not run as.
-    assert re.fullmatch(r"Error: BOTFLEET_SECRET_KEYS: takes Fernet keys .*", stack.log(name).splitlines()[-1])
+    assert re.fullmatch(
+        r"Error: BOTFLEET_SECRET_KEYS: takes Fernet keys .*", stack.log(name).splitlines()[-1]
+    )
     assert "Traceback" not in stack.log(name)

@@ -24,7 +24,9 @@ sent = app.send_task("botfleet." + task, arguments, options, queue="botfleet.con
 print(json.dumps(sent.get(timeout=15)))
 assert "botfleet" not in sys.modules
 """
-RECORDER = RECORDING + '''
+RECORDER = (
+    RECORDING
+    + """
 
 @on("bot_disabled")
 def disabled(event: Event) -> None:
@@ -35,7 +37,8 @@ def disabled(event: Event) -> None:
 def show_typing(event: Event, client: Client) -> None:
     client.typing()
     client.ping(mark="from the handler")
-'''
+"""
+)
 SECONDS_TO_CONNECT = 2.0
 
 
@@ -93,9 +96,7 @@ def test_add_from_an_app_without_botfleet(fleet: Shared) -> None:
 
 def test_add_from_python(fleet: Shared) -> None:
     team = fleet.workspace()
-    script = (
-        "import json, sys; from botfleet import add_token; print(json.dumps(add_token(*sys.argv[1:])))"
-    )
+    script = "import json, sys; from botfleet import add_token; print(json.dumps(add_token(*sys.argv[1:])))"
     [result] = fleet.python(script, team.token)
     assert (result["ok"], result["team_id"]) == (True, team.id)
     fleet.connects(team)
@@ -341,7 +342,7 @@ def test_stopped_stays_stopped_until_started(fleet: Shared) -> None:
     assert fleet.report()[team.id].status == "stopped"
     assert fleet.control.connections(team.id) == 0
     assert fleet.calls_of("rtm.connect", team) == calls
-    [result] = fleet.send("message", team.id, team.general, "is anybody there?"),
+    [result] = (fleet.send("message", team.id, team.general, "is anybody there?"),)
     assert not result["ok"]
     assert "stopped" in result["error"]
     [result] = fleet.send("start", team.id)
@@ -378,7 +379,7 @@ def test_the_message_task(fleet: Shared) -> None:
     sent = fleet.send("message", team.id, team.general, "over the socket")
     assert sent == {"ok": True, "team_id": team.id, "error": None}
     plain = fleet.control.wait_for_message("over the socket", team=team.id, after=after)
-    assert plain["via"] == "rtm"
+    assert plain["via"] == "socket"
     assert fleet.calls_of("chat.postMessage", team) == 0
     sent = fleet.send("message", team.id, "#general", "in a thread", thread_ts=plain["ts"])
     assert sent["ok"]

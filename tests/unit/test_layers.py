@@ -37,7 +37,9 @@ def test_imports_run_one_way() -> None:
     ],
 )
 def test_a_contract_that_is_broken_is_found(tmp_path: Path, path: str, line: str, contract: str) -> None:
-    shutil.copytree(ROOT / "botfleet", tmp_path / "botfleet", ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    shutil.copytree(
+        ROOT / "botfleet", tmp_path / "botfleet", ignore=shutil.ignore_patterns(".*", "__pycache__")
+    )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     with (tmp_path / "botfleet" / path).open("a") as module:
         module.write(f"\n{line}\n")

@@ -76,7 +76,9 @@ def test_make_alone_lists_the_commands(machine: Machine) -> None:
 def test_a_python_that_is_too_old_is_one_clear_line(machine: Machine) -> None:
     machine.program("python3", TOO_OLD)
     said = machine.make("up").stderr.splitlines()
-    assert said[0].startswith("botfleet needs Python 3.11, 3.12 or 3.13; found: Python 3.9.2. On Debian, apt install")
+    assert said[0].startswith(
+        "botfleet needs Python 3.11, 3.12 or 3.13; found: Python 3.9.2. On Debian, apt install"
+    )
     assert len([line for line in said if not line.startswith("make: ***")]) == 1
 
 

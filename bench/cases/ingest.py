@@ -1,0 +1,59 @@
+"""How many events a second one holder turns into tasks, beside what a user would pick instead."""
+
+from __future__ import annotations
+
+from ..peers import relax, rounds
+from ..report import Report
+from ..subject import Subject
+from . import Options
+
+TITLE = "message events of 500 sockets into the queue of one handler"
+SOCKETS = 500
+RATE, CPU_RATE = "events/s", "events per CPU second"
+
+
+def run(options: Options) -> Report:
+    """Measures in alternating rounds."""
+    report = Report("ingest", TITLE)
+    with Subject() as subject:
+        subject.add_bots(SOCKETS)
+        subject.subscribe()
+        holder = subject.holder(SOCKETS)
+        subject.ingest(holder, 5_000, bots=SOCKETS)  # Templates, scripts and caches are made once.
+        for number in options.times():
+            options.say(f"round {number + 1}")
+            took = subject.ingest(holder, options.size(100_000, 30_000), bots=SOCKETS)
+            report.add(RATE, "1/s", took.rate)
+            report.add(CPU_RATE, "1/s", took.rate_of_cpu)
+            _run_peers(report, subject, options)
+    _judge(report)
+    return report
+
+
+def _run_peers(report: Report, subject: Subject, options: Options) -> None:
+    bots = options.size(SOCKETS, 100)
+    found, count = rounds.slack_sdk(subject, bots, options.size(6_000, 2_000))
+    _add(report, rounds.SLACK_SDK, found)
+    report.note(f"{rounds.SLACK_SDK}: {bots} sockets in one process, {count} threads")
+    _add(report, rounds.APPLY_ASYNC, rounds.apply_async(subject, options.size(8_000, 3_000)))
+    _add(report, rounds.RAW, rounds.raw(subject, SOCKETS, options.size(100_000, 30_000)))
+    _add(report, rounds.LOAD, rounds.load_alone(subject, SOCKETS, options.size(100_000, 30_000)))
+    program = relax.executable()
+    if program is None:
+        report.note(f"{rounds.RELAX} was not run: {relax.VARIABLE} names no executable")
+        return
+    _add(report, rounds.RELAX, rounds.relax_round(subject, program, SOCKETS, options.size(50_000, 10_000)))
+
+
+def _add(report: Report, peer: str, found: rounds.Round) -> None:
+    report.add_peer(peer, RATE, "1/s", found.rate)
+    report.add_peer(peer, CPU_RATE, "1/s", found.rate_of_cpu)
+
+
+def _judge(report: Report) -> None:
+    report.ratio_at_least(RATE, rounds.SLACK_SDK, 20.0)
+    report.ratio_at_least(RATE, rounds.APPLY_ASYNC, 12.0)
+    report.ratio_at_least(RATE, rounds.RELAX, 2.0)
+    report.ratio(RATE, rounds.RAW)
+    if report.peers[rounds.LOAD][RATE].value < 2 * report.value(RATE):
+        report.note("The load wrote less than twice as fast as the holder read: it may be the bottleneck")

@@ -1,0 +1,1 @@
+"""What the product is measured beside: programs of their own, and the code that starts them."""

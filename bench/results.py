@@ -1,0 +1,2 @@
+def keep(report): pass
+def write(): return ""

@@ -1,0 +1,195 @@
+"""What goes wrong in a running fleet: Slack away, the broker away, workers killed."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import time
+
+import pytest
+
+from ..waiting import eventually
+from .conftest import MakeFleet
+from .fleet import RECORDING, Process, RunningFleet
+
+#: Notes the numbers of a flood's messages in the order in which they are handled.
+COUNTING = (
+    RECORDING
+    + """
+
+@on("message")
+def note(event: Event) -> None:
+    if event.text.startswith("number "):
+        record(number=int(event.text.split()[1]), team=event.team_id)
+"""
+)
+#: Answers slowly, and says when it began and when it was done.
+SLOW = (
+    RECORDING
+    + """
+import time
+
+
+@command("work")
+def work(event: Event, client: Client) -> None:
+    record(began=event.id, pid=os.getpid())
+    while not os.path.exists("go-on"):
+        time.sleep(0.05)
+    record(done=event.id)
+    client.reply("done")
+"""
+)
+FLOOD = "number {n}"
+
+
+def numbers(fleet: RunningFleet) -> list[int]:
+    """What the handler noted, in order."""
+    return [line["number"] for line in fleet.recorded()]
+
+
+def begin(fleet: RunningFleet, teams: int, handler: str) -> tuple[Process, Process]:
+    """Starts a holder, one handler process, and beat, with some bots connected; gives holder and handler."""
+    fleet.write("tasks/handling.py", handler)
+    # One process, so that the order in the file is the order of arrival.
+    handling = fleet.handler("--concurrency", "1")
+    holding = fleet.holder()
+    fleet.beat()
+    fleet.wait_until_ready(holding)
+    for _ in range(teams):
+        fleet.add_workspace()
+    return holding, handling
+
+
+def test_the_sandbox_restarts(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet(teams=1)
+    fleet.copy("tasks")
+    begin(fleet, 4, COUNTING)
+    teams = [fleet.workspace_of(one["team_id"], one["bot_token"]) for one in fleet.control.teams()[1:]]
+    fleet.restart_sandbox()
+    fleet.wait_until_connected(*teams)
+    assert fleet.control.counts()["connections"] == len(teams)
+    fleet.wait_for_rounds(2)
+    # One attempt each: nobody connected twice.
+    assert [fleet.calls_of("rtm.connect", team) for team in teams] == [1] * len(teams)
+    for team in teams:
+        fleet.answers(team)
+
+
+@pytest.mark.parametrize("away", [0.0, 4.0], ids=["at once", "later than the lease"])
+def test_the_broker_is_killed_and_restarted_under_events(make_fleet: MakeFleet, away: float) -> None:
+    fleet = make_fleet()
+    begin(fleet, 3, COUNTING)
+    connected = [bot.team_id for bot in fleet.report().values()]
+    opened = fleet.control.counts()["connections_opened"]
+    flood = fleet.control.flood(3000, teams=connected, rate=500.0, text=FLOOD)
+    eventually(lambda: len(numbers(fleet)) > 200, 10.0)
+    fleet.kill_server()
+    deadline = time.monotonic() + away
+    eventually(lambda: time.monotonic() >= deadline, away + 1.0)
+    sent = fleet.control.counts()["floods"][-1]["sent"]
+    fleet.server.start()
+    fleet.control.wait_for_flood(flood, 30.0)
+    assert sent >= away * 400
+    eventually(lambda: len(set(numbers(fleet))) == 3000, 30.0)
+    fleet.wait_for_rounds(2)
+    noted = numbers(fleet)
+    assert sorted(set(noted)) == list(range(1, 3001))
+    # A task that was under way when the broker died is done again, and nothing else: at least once.
+    first = list(dict.fromkeys(noted))
+    assert len(noted) - len(first) <= 2
+    assert _descents(first) <= 2, first
+    # Sockets stayed up throughout, and everybody knows.
+    assert fleet.control.counts()["connections_opened"] == opened
+    eventually(lambda: {bot.status for bot in fleet.report().values()} == {"connected"}, 15.0)
+    [holder] = fleet.fleet.store.holders()
+    assert (holder.dropped, holder.unsent) == (0, 0)
+
+
+def _descents(noted: list[int]) -> int:
+    """How often a number comes after a greater one: messages in flight are given back to the queue's end."""
+    return sum(after < before for before, after in itertools.pairwise(noted))
+
+
+def test_the_handler_restarts_under_events(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet()
+    _, handling = begin(fleet, 2, COUNTING)
+    connected = [bot.team_id for bot in fleet.report().values()]
+    flood = fleet.control.flood(1500, teams=connected, rate=300.0, text=FLOOD)
+    eventually(lambda: len(numbers(fleet)) > 100, 10.0)
+    assert handling.stop(signal.SIGTERM) == 0
+    fleet.handler("--concurrency", "1")
+    fleet.control.wait_for_flood(flood, 30.0)
+    eventually(lambda: len(set(numbers(fleet))) == 1500, 30.0)
+    noted = numbers(fleet)
+    assert noted == list(range(1, 1501))
+
+
+def test_a_task_whose_worker_was_killed_is_done_again(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet()
+    fleet.write(
+        "celeryconfig.py",
+        "broker_transport_options = {'visibility_timeout': 2, 'unacked_restore_interval': 1,"
+        " 'unacked_restore_throttle': 1}\n",
+    )
+    _, handling = begin(fleet, 1, SLOW)
+    [team_id] = fleet.report()
+    team = fleet.workspace_of(team_id, "")
+    fleet.control.say("general", f"<@{team.bot}> work", team=team.id)
+    eventually(fleet.recorded, 10.0)
+    handling.send(signal.SIGKILL)
+    assert handling.wait() == -signal.SIGKILL
+    (fleet.path / "go-on").touch()
+    fleet.handler("--concurrency", "1")
+    fleet.control.wait_for_message("done", team=team.id, timeout=20.0)
+    lines = fleet.recorded()
+    assert len({line["began"] for line in lines if "began" in line}) == 1
+    assert len([line for line in lines if "began" in line]) == 2
+
+
+def test_a_pool_process_that_was_killed(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet()
+    _, handling = begin(fleet, 1, SLOW)
+    [team_id] = fleet.report()
+    team = fleet.workspace_of(team_id, "")
+    fleet.control.say("general", f"<@{team.bot}> work", team=team.id)
+    [line] = eventually(fleet.recorded, 10.0)
+    assert line["pid"] != handling.pid
+    os.kill(line["pid"], signal.SIGKILL)
+    (fleet.path / "go-on").touch()
+    fleet.control.wait_for_message("done", team=team.id, timeout=20.0)
+    assert handling.running
+
+
+def test_a_second_holder_stands_by_and_takes_over(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet(lease_ttl=2)
+    fleet.copy("tasks")
+    first, _ = begin(fleet, 2, COUNTING)
+    teams = [fleet.workspace_of(one["team_id"], one["bot_token"]) for one in fleet.control.teams()[1:]]
+    second = fleet.worker("holder", "-n", "second@%h", name="second")
+
+    def standing_by() -> bool:
+        return any(one.pid == second.pid and one.standby for one in fleet.fleet.store.holders())
+
+    eventually(standing_by, 15.0)
+    fleet.wait_for_rounds(2)
+    assert fleet.control.counts()["connections"] == 2
+    assert {bot.holder.split("@")[0] for bot in fleet.report().values()} == {"holder"}
+    began = time.monotonic()
+    first.send(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    fleet.wait_until_ready(second)
+    fleet.wait_until_connected(*teams)
+    assert time.monotonic() - began < 2 + 3.0
+    assert {bot.holder.split("@")[0] for bot in fleet.report().values()} == {"second"}
+    for team in teams:
+        fleet.answers(team)
+    # The first comes back, and stands by in its turn.
+    again = fleet.holder()
+    eventually(lambda: any(one.pid == again.pid and one.standby for one in fleet.fleet.store.holders()), 15.0)
+    fleet.wait_for_rounds(2)
+    assert fleet.control.counts()["connections"] == 2
+    # A warm stop hands over without waiting for the lease to run out.
+    assert second.stop() == 0
+    fleet.wait_until_ready(again)
+    fleet.wait_until_connected(*teams)

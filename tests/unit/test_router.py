@@ -1,0 +1,250 @@
+"""Which subscriptions an event matches, and which queue it goes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import example, given
+
+from botfleet.model import Bot, Subscription
+from botfleet.publishing.router import EVENT_QUEUES, Router, queue_for, scope_of
+from botfleet.slack.address import addressed, first_word
+from botfleet.slack.envelope import Origin
+from botfleet.slack.frames import Frame
+
+ORIGIN = Origin.of(
+    Bot(
+        team_id="T1",
+        sealed_token="plain:x",
+        fingerprint="f",
+        bot_user_id="U0",
+        bot_id="B0",
+        bot_name="pingbot",
+    )
+)
+
+
+def wants(*types: str, **filters: Any) -> Subscription:
+    return Subscription(task="t", types=types or ("message",), **filters)
+
+
+def said(text: str = "hello", channel: str = "C1", user: str | None = "U1", **fields: Any) -> Frame:
+    return Frame(type="message", channel=channel, user=user, text=text, ts="1.1", **fields)
+
+
+def matches(subscription: Subscription, frame: Frame, origin: Origin = ORIGIN) -> bool:
+    return Router([subscription]).match(origin, frame) == [subscription]
+
+
+def test_nothing_matches_without_subscriptions() -> None:
+    assert Router().match(ORIGIN, said()) == []
+
+
+def test_type() -> None:
+    assert matches(wants("message"), said())
+    assert not matches(wants("team_join"), said())
+    assert matches(wants("team_join", "message"), said())
+    assert matches(wants("*"), said())
+    assert matches(wants("*"), Frame(type="anything"))
+
+
+def test_all_that_match_come_once_each_in_the_order_of_declaration() -> None:
+    first, second, third = wants("*"), wants("message"), wants("*", "message", "message")
+    assert Router([first, second, third]).match(ORIGIN, said()) == [first, second, third]
+    assert Router([third, second, first]).match(ORIGIN, Frame(type="other")) == [third, first]
+
+
+@pytest.mark.parametrize(
+    ("subtypes", "subtype", "matched"),
+    [
+        (None, None, True),
+        (None, "", True),
+        (None, "message_changed", False),
+        (None, "file_share", False),
+        (("message_changed",), "message_changed", True),
+        (("message_changed",), None, False),
+        (("",), None, True),
+        (("*",), "message_deleted", True),
+        (("*",), None, True),
+        ((), None, False),
+    ],
+)
+def test_subtype(subtypes: tuple[str, ...] | None, subtype: str | None, matched: bool) -> None:
+    assert matches(wants(subtypes=subtypes), said(subtype=subtype)) is matched
+
+
+@pytest.mark.parametrize("subtype", [[], {}, 5])
+def test_a_subtype_that_is_no_text_is_survived(subtype: object) -> None:
+    Router([wants(), wants(subtypes=("x",))]).match(ORIGIN, said(subtype=subtype))
+
+
+def test_other_events_have_any_subtype() -> None:
+    assert matches(wants("channel_joined"), Frame(type="channel_joined", subtype="x"))
+
+
+@pytest.mark.parametrize(
+    ("channel", "kind", "scope"),
+    [
+        ("C1", None, "public"),
+        ("C1", "channel", "public"),
+        ("C1", "group", "private"),
+        ("C1", "mpim", "private"),
+        ("C1", "im", "dm"),
+        ("G1", None, "private"),
+        ("D1", None, "dm"),
+        (None, None, "public"),
+        ({"id": "D1"}, None, "dm"),
+    ],
+)
+def test_scope(channel: object, kind: str | None, scope: str) -> None:
+    frame = Frame(type="message", channel=channel, channel_type=kind)
+    assert scope_of(frame) == scope
+    for wanted in ("public", "private", "dm"):
+        assert matches(wants(scopes=(wanted,)), frame) is (wanted == scope)
+    assert matches(wants(scopes=("dm", "private", "public")), frame)
+
+
+def test_what_the_bot_itself_said() -> None:
+    for own in (
+        said(user="U0"),
+        said(user="U0", bot_id="B0"),
+        said(user=None, bot_id="B0", subtype="bot_message"),
+    ):
+        assert not matches(wants(), own)
+        assert not matches(wants(bots=True), own)
+        assert matches(wants(own=True), own)
+
+
+def test_what_other_bots_said() -> None:
+    for other in (said(bot_id="B9"), said(user=None, bot_id="B9", subtype="bot_message")):
+        assert not matches(wants(), other)
+        assert not matches(wants(own=True), other)
+        assert matches(wants(bots=True), other)
+
+
+def test_a_bot_that_does_not_know_itself_hears_all() -> None:
+    unknown = Origin.of(Bot(team_id="T1", sealed_token="plain:x", fingerprint="f"))
+    assert matches(wants(), said(user=""), unknown)
+    assert matches(wants(), said(user=None), unknown)
+
+
+@pytest.mark.parametrize(
+    ("text", "channel", "is_addressed"),
+    [
+        ("<@U0> hello", "C1", True),
+        ("<@U0>: hello", "C1", True),
+        ("pingbot hello", "C1", True),
+        ("PingBot: hello", "C1", True),
+        ("hello", "D1", True),
+        ("hello", "C1", False),
+        ("pingbots", "C1", False),
+        ("<@U01> hello", "C1", False),
+        ("hello <@U0>", "C1", False),
+    ],
+)
+def test_addressed(text: str, channel: str, is_addressed: bool) -> None:
+    assert matches(wants(addressed=True), said(text, channel)) is is_addressed
+
+
+@pytest.mark.parametrize(
+    ("text", "matched"),
+    [
+        ("<@U0> ping", True),
+        ("<@U0> PING me", True),
+        ("<@U0> pings", False),
+        ("<@U0>", False),
+        ("ping", False),
+    ],
+)
+def test_words(text: str, matched: bool) -> None:
+    assert matches(wants(words=("ping", "pong")), said(text)) is matched
+
+
+@pytest.mark.parametrize("text", [None, 5, [], {}])
+def test_a_text_that_is_no_text_is_addressed_to_nobody(text: Any) -> None:
+    assert not matches(wants(addressed=True), said(text, "D1"))
+    assert not matches(wants(words=("ping",)), said(text, "D1"))
+
+
+def test_one_bots_events_only() -> None:
+    assert matches(wants(bot="T1"), said())
+    assert not matches(wants(bot="T2"), said())
+    assert not matches(wants("*", bot="T2"), Frame(type="x"))
+
+
+@pytest.mark.parametrize(
+    ("frame", "queue"),
+    [
+        (said(), "events.message.public"),
+        (said(channel="G1"), "events.message.private"),
+        (said(channel="D1"), "events.message.private"),
+        (said(channel_type="group"), "events.message.private"),
+        (Frame(type="team_join"), "events.team_join"),
+        (Frame(type="member_joined_channel", channel="C1"), "events.member_joined_channel"),
+        (Frame(type="reaction_added"), "events.other"),
+        (Frame(type=""), "events.other"),
+    ],
+)
+def test_queues(frame: Frame, queue: str) -> None:
+    assert queue_for(frame) == queue
+    assert queue in EVENT_QUEUES
+
+
+TYPES = ["message", "team_join", "*", "hello"]
+SUBTYPES = ["", "bot_message", "message_changed", "*"]
+SUBSCRIPTIONS = st.builds(
+    Subscription,
+    task=st.sampled_from(["a", "b"]),
+    types=st.lists(st.sampled_from(TYPES), min_size=1, max_size=3).map(tuple),
+    subtypes=st.none() | st.lists(st.sampled_from(SUBTYPES), max_size=2).map(tuple),
+    scopes=st.lists(st.sampled_from(["public", "private", "dm"]), max_size=2).map(tuple),
+    addressed=st.booleans(),
+    words=st.lists(st.sampled_from(["ping", "hi"]), max_size=2).map(tuple),
+    own=st.booleans(),
+    bots=st.booleans(),
+    bot=st.sampled_from(["", "", "T1", "T2"]),
+)
+FRAMES = st.builds(
+    Frame,
+    type=st.sampled_from(["message", "team_join", "hello", "other"]),
+    subtype=st.sampled_from([None, None, *SUBTYPES]),
+    channel=st.sampled_from([None, "C1", "D1", "G1"]),
+    user=st.sampled_from([None, "U0", "U1"]),
+    text=st.sampled_from([None, "ping", "<@U0> ping", "pingbot: hi there", "<@U0>", "<@U1> ping", "hi"]),
+    bot_id=st.sampled_from([None, None, "B0", "B9"]),
+    channel_type=st.sampled_from([None, "im", "group", "channel"]),
+)
+
+
+def naive(one: Subscription, frame: Frame) -> bool:
+    """The rules of `Subscription`'s documentation, said plainly."""
+    if one.bot not in ("", "T1") or not {"*", frame.type} & set(one.types):
+        return False
+    if one.scopes and scope_of(frame) not in one.scopes:
+        return False
+    if one.addressed or one.words:
+        rest = addressed(frame.text or "", "U0", "pingbot", scope_of(frame) == "dm")
+        if frame.text is None or rest is None or (one.words and first_word(rest) not in one.words):
+            return False
+    return frame.type != "message" or naive_message(one, frame)
+
+
+def naive_message(one: Subscription, frame: Frame) -> bool:
+    subtype = frame.subtype or ""
+    by_itself = frame.user_id == "U0" or frame.bot_id == "B0"
+    by_another_bot = not by_itself and (frame.bot_id is not None or subtype == "bot_message")
+    if (by_itself and not one.own) or (by_another_bot and not one.bots):
+        return False
+    if one.subtypes is not None:
+        return "*" in one.subtypes or subtype in one.subtypes
+    # A bot_message is an ordinary message of those who want bots at all.
+    return subtype in ("", "bot_message")
+
+
+@given(st.lists(SUBSCRIPTIONS, max_size=6), FRAMES)
+@example([Subscription(task="a", types=("message", "*"))], said())
+def test_it_is_the_naive_filter(subscriptions: list[Subscription], frame: Frame) -> None:
+    expected = [one for one in subscriptions if naive(one, frame)]
+    assert Router(subscriptions).match(ORIGIN, frame) == expected
