@@ -295,7 +295,7 @@ async def serve(certificate: str, key: str) -> None:
     load = Load()
 
     def listen(request: WSUpgradeRequest) -> WSListener:
-        return Socket(load, int(request.path.rpartition(b"/")[2]))
+        return Socket(load, int(request.path.partition(b"?")[0].rpartition(b"/")[2]))
 
     sockets = await ws_create_server(
         listen, HOST, 0, ssl=tls, backlog=4096, websocket_handshake_timeout=60, read_buffer_init_size=512

@@ -133,8 +133,12 @@ class Subject:
         """Starts a holder, and waits until it has connected so many bots and knows the subscriptions."""
         holder = self.worker("holder")
         self.slack.wait_for_sockets(bots, timeout or _HOLDER_START + bots / 50, holder)
-        wait_until("the holder knows all", lambda: self._is_settled(bots), 30.0, 0.1, holder)
+        self.wait_for_holder(bots, holder)
         return holder
+
+    def wait_for_holder(self, bots: int, holder: Child) -> None:
+        """Waits until the holder says of itself that it has connected so many and knows the subscriptions."""
+        wait_until("the holder knows all", lambda: self._is_settled(bots), 30.0, 0.1, holder)
 
     def _is_settled(self, bots: int) -> bool:
         version = self.store.subscriptions_version()

@@ -25,6 +25,7 @@ _HOMES = {
     "Handler": "handlers",
     "Manager": "manager",
     "Settings": "settings",
+    "BatchFailed": "errors",
     "BotfleetError": "errors",
     "ConfigurationError": "errors",
     "add_token": "control",
@@ -39,6 +40,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BatchFailed",
     "BotfleetError",
     "Client",
     "Commands",
@@ -73,7 +75,7 @@ if TYPE_CHECKING:
         stop,
         update_token,
     )
-    from .errors import BotfleetError, ConfigurationError
+    from .errors import BatchFailed, BotfleetError, ConfigurationError
     from .handlers import Client, Commands, Event, Handler, Match, command, on
     from .manager import Manager
     from .settings import Settings

@@ -88,6 +88,7 @@ def _prepare(context: click.Context, parameter: click.Parameter, value: object) 
         for name, option in flower_options(fleet.settings).items():
             os.environ.setdefault(f"FLOWER_{name}", option)
     elif context.info_name == "beat":
+        context.default_map = {"loglevel": fleet.settings.log_level, **(context.default_map or {})}
         _make_folder_of(Path(app.conf.beat_schedule_filename))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import Any
 
@@ -33,7 +32,7 @@ team_option = click.option("--team", metavar="TEAM", help="A team's id or name; 
 
 
 def _control(url: str | None) -> SandboxControl:
-    return SandboxControl(url or os.environ.get("BOTFLEET_SANDBOX_URL") or _running() or _default_url())
+    return SandboxControl(url or _running() or _default_url())
 
 
 def _running() -> str | None:

@@ -9,6 +9,7 @@
     ├── SealError                a sealed token can't be opened with the keys at hand
     ├── PublishError             the broker does not take messages; worth trying again
     ├── EmbeddedServerError      the embedded server can't be started
+    ├── BatchFailed              raised by a batch handler that has done a part of its events
     ├── HandlerFailed            stands for a handler's exception that can't be cleaned of texts
     └── SlackError               Slack refused, or could not be reached
         ├── InvalidToken         the token is malformed, or Slack does not know it
@@ -83,6 +84,32 @@ class PublishError(BotfleetError):
 
 class EmbeddedServerError(BotfleetError):
     """The embedded server can't be started; the text says why."""
+
+
+class BatchFailed(BotfleetError):
+    """Raised by a batch handler that failed in the middle: only what is left is tried again.
+
+        for n, event in enumerate(events):
+            try:
+                write(event)
+            except OSError as exc:
+                raise BatchFailed(done=n, event_id=event.id) from exc
+
+    Attributes:
+        done: how many events, from the first on, need not be handled again.
+        event_id: the event that failed; it is in the log.
+    """
+
+    fatal = False
+
+    def __init__(self, done: int, event_id: str = "") -> None:
+        self.done = done
+        self.event_id = event_id
+        super().__init__(f"failed at {event_id or 'an event'}, {done} events were done before it")
+
+    def __reduce__(self) -> tuple[type[BatchFailed], tuple[int, str]]:
+        # Celery pickles exceptions on their way out of a pool's process.
+        return type(self), (self.done, self.event_id)
 
 
 class HandlerFailed(BotfleetError):

@@ -135,6 +135,10 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     max_age: float | None = None
     #: Keyword arguments that each of its task messages carries.
     kwargs: dict[str, Any] = {}
+    #: Events that one task message carries at the most; 0: each has a message of its own.
+    batch: int = 0
+    #: Seconds for which the publisher gathers a batch.
+    linger: float = 0.0
 
 
 class HolderInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,6 +15,8 @@ from celery import Task
 
 #: Stands for arguments that nobody is to see.
 HIDDEN = "(…)"
+#: Stands for a batch of events.
+BATCH = "<events>"
 #: Stands for keyword arguments.
 HIDDEN_KEYWORDS = "{…}"
 
@@ -29,6 +31,8 @@ def describe_event(args: Sequence[Any]) -> str:
     ('<event Ev1>', '<event ?>')
     """
     envelope = args[0] if isinstance(args, list | tuple) and args else None
+    if isinstance(envelope, list):
+        return BATCH
     event_id = envelope.get("id", "?") if isinstance(envelope, Mapping) else "?"
     return f"<event {event_id}>"
 

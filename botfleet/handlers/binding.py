@@ -8,8 +8,10 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import TaskPredicate
+from celery.utils.time import get_exponential_backoff_interval
 
 from ..errors import (
+    BatchFailed,
     ConfigurationError,
     InvalidToken,
     SealError,
@@ -87,8 +89,11 @@ def bind(app: Celery, loaded: Loaded, context: HandlerContext) -> list[Subscript
 
 
 def _bind_one(app: Celery, handler: Handler[..., object], context: HandlerContext) -> None:
-    run = _task_function(handler, context)
-    app.task(name=handler.name, base=HandlerTask, shared=False, typing=False, **_options(handler))(run)
+    batch = handler.subscription.batch > 0
+    run = (_batch_function if batch else _task_function)(handler, context)
+    app.task(
+        name=handler.name, base=HandlerTask, shared=False, typing=False, bind=batch, **_options(handler)
+    )(run)
 
 
 def _options(handler: Handler[..., object]) -> dict[str, Any]:
@@ -100,6 +105,17 @@ def _task_function(handler: Handler[..., object], context: HandlerContext) -> Ca
         # Nothing is returned: a value would be shown in logs and in Flower.
         Run(handler, context, envelope, kwargs).run()
 
+    return _named_like(handler, run)
+
+
+def _batch_function(handler: Handler[..., object], context: HandlerContext) -> Callable[..., None]:
+    def run(task: Any, envelopes: list[dict[str, Any]], **kwargs: Any) -> None:
+        BatchRun(handler, context, envelopes).run(task)
+
+    return _named_like(handler, run)
+
+
+def _named_like(handler: Handler[..., object], run: Callable[..., None]) -> Callable[..., None]:
     run.__name__ = handler.function.__name__
     run.__qualname__ = getattr(handler.function, "__qualname__", run.__name__)
     run.__module__ = handler.function.__module__
@@ -126,8 +142,8 @@ class Run:
 
     def run(self) -> None:
         """Runs the handler, if the event is still worth it and really for it."""
-        if self._is_late():
-            self._count_late()
+        if _is_late(self.handler, self.event, self.context):
+            _count_late(self.handler, self.event, self.context)
             return
         try:
             if self._is_wanted():
@@ -140,22 +156,6 @@ class Run:
             if cleaned is exc:
                 raise
             raise cleaned from None
-
-    def _is_late(self) -> bool:
-        max_age = self.handler.subscription.max_age
-        return max_age is not None and self.event.age(self.context.clock()) > max_age
-
-    def _count_late(self) -> None:
-        logger.info(
-            "handler %s: %s is too old and was dropped",
-            self.handler.name,
-            self.event.id,
-            extra={"action": "event_late", "bot": self.event.key},
-        )
-        try:
-            self.context.store.advance(late_counter(self.handler.name), 1)
-        except StoreError as exc:
-            logger.debug("not counted: %s", exc)
 
     def _is_wanted(self) -> bool:
         if self.handler.matcher is None:
@@ -173,6 +173,76 @@ class Run:
             secrets[self.match.expression] = "<text>"
         secrets.update(dict.fromkeys(self.client.secrets(), "<token>"))
         return Scrubber(secrets)
+
+
+class BatchRun:
+    """One run of a batch handler."""
+
+    def __init__(
+        self, handler: Handler[..., object], context: HandlerContext, envelopes: list[dict[str, Any]]
+    ) -> None:
+        self.handler = handler
+        self.context = context
+        self.envelopes = envelopes
+
+    def run(self, task: Any) -> None:
+        """Runs the handler with the events that are still worth it."""
+        events = [Event(envelope) for envelope in self.envelopes]
+        late = [event for event in events if _is_late(self.handler, event, self.context)]
+        for event in late:
+            _count_late(self.handler, event, self.context)
+        if len(late) == len(events):
+            return
+        left = [event for event in events if event not in late] if late else events
+        try:
+            self.handler.function(events=left)
+        except TaskPredicate:
+            raise
+        except BatchFailed as exc:
+            raise self._retry(task, exc, [event.id for event in left]) from None
+        except Exception as exc:
+            cleaned = Scrubber(dict.fromkeys(_texts_of(events), "<text>")).clean(exc)
+            if cleaned is exc:
+                raise
+            raise cleaned from None
+
+    def _retry(self, task: Any, exc: BatchFailed, ids: list[str]) -> Exception:
+        """Has Celery run the task again, with what was not done."""
+        done = set(ids[: max(0, exc.done)])
+        left = [envelope for envelope in self.envelopes if envelope["id"] not in done]
+        logger.warning(
+            "handler %s: %s of a batch of %s are tried again: %s",
+            self.handler.name,
+            len(left),
+            len(self.envelopes),
+            exc,
+            extra={"action": "batch_retried", "task": self.handler.name},
+        )
+        delay = get_exponential_backoff_interval(1, task.request.retries, 60, full_jitter=True)
+        again: Exception = task.retry(args=(left,), exc=exc, countdown=delay, throw=False)
+        return again
+
+
+def _is_late(handler: Handler[..., object], event: Event, context: HandlerContext) -> bool:
+    max_age = handler.subscription.max_age
+    return max_age is not None and event.age(context.clock()) > max_age
+
+
+def _count_late(handler: Handler[..., object], event: Event, context: HandlerContext) -> None:
+    logger.info(
+        "handler %s: %s is too old and was dropped",
+        handler.name,
+        event.id,
+        extra={"action": "event_late", "bot": event.key},
+    )
+    try:
+        context.store.advance(late_counter(handler.name), 1)
+    except StoreError as exc:
+        logger.debug("not counted: %s", exc)
+
+
+def _texts_of(events: list[Event]) -> list[str]:
+    return [text for event in events for text in _texts(event)]
 
 
 def late_counter(name: str) -> str:

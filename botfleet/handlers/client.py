@@ -90,14 +90,15 @@ class Client:
         """slack_sdk's WebClient for the team. What it raises is slack_sdk's."""
         return self._context.api.web_client(self.token)
 
-    def message(self, channel: str, text: str, **options: Any) -> None:
+    def message(self, channel: str | None, text: str, **options: Any) -> None:
         """Says something.
 
         Plain text goes out over the bot's socket, where it has one; it waits there while the socket is being
         connected. With any option, without a socket, and when too long for a frame, it is chat.postMessage.
 
         Args:
-            channel: a channel's id or `#name`, or a user's id for a direct message.
+            channel: a channel's id or `#name`, or a user's id for a direct message. None, which an event
+                without a channel or user gives, is refused.
             text: what to say.
             options: chat.postMessage's, e.g. `thread_ts` or `blocks`.
 
@@ -107,7 +108,7 @@ class Client:
             TokenRevoked: its token is dead.
             SlackError: Slack refused.
         """
-        _check_texts(channel, text, options)
+        channel = _checked(channel, text, options)
         self._check_running()
         channel = self._resolved(channel)
         if options or channel.startswith("#") or not self._has_socket or not _fits_a_frame(text):
@@ -195,13 +196,15 @@ class Client:
         return str(opened["id"])
 
 
-def _check_texts(channel: object, text: object, options: dict[str, Any]) -> None:
+def _checked(channel: object, text: object, options: dict[str, Any]) -> str:
+    """The channel, where it and the text can be used."""
     if not isinstance(channel, str) or not channel:
         raise UsageError("the channel is an id, as C0123, D0123 or U0123, or #name")
     if not isinstance(text, str):
         raise UsageError(f"the text is {type(text).__name__}; takes text")
     if not text and not options:
         raise UsageError("the text is empty")
+    return channel
 
 
 def _is_user_id(channel: str) -> bool:

@@ -27,8 +27,12 @@ SCOPES: tuple[Scope, ...] = ("public", "private", "dm")
 #: Decides whether an event that a holder published is really for a handler.
 Matcher = Callable[[Event, Client], "Match | None"]
 
-#: What a handler function may take, by name.
+#: What a handler function may take, by name; and one that gets its events in batches.
 PARAMETERS = ("event", "client", "match")
+BATCH_PARAMETERS = ("events",)
+#: Bounds of a batch: events in one message, and seconds for which they are gathered.
+_MAX_BATCH = 1000
+_MAX_LINGER = 60.0
 #: Characters of a command; longer ones would escape the holders' filter (`slack.address`).
 _MAX_COMMAND = 80
 
@@ -103,6 +107,8 @@ def on(
     bots: bool = False,
     queue: str = "",
     max_age: float | None = None,
+    batch: int = 0,
+    linger: float = 0.05,
     **task_options: Unpack[TaskOptions],
 ) -> Callable[[Callable[P, R]], Handler[P, R]]:
     """Declares a handler for events.
@@ -120,6 +126,9 @@ def on(
         bots: also what other bots said.
         queue: the Celery queue to wait on; without it the event type's own.
         max_age: seconds after which the event is no longer worth handling.
+        batch: up to so many events at once: the function takes `events`, a list of them, of all teams. For
+            sinks and analytics. A failure in the middle is told with `BatchFailed`.
+        linger: seconds for which a batch is gathered.
         task_options: Celery's, e.g. `max_retries`, `rate_limit`, `time_limit`.
 
     Raises:
@@ -136,6 +145,8 @@ def on(
         bots=declared.flag("bots", bots),
         queue=declared.queue(queue),
         max_age=declared.max_age(max_age),
+        batch=declared.batch(batch),
+        linger=declared.linger(linger) if batch else 0.0,
     )
     return declared.decorator(template, task_options)
 
@@ -229,6 +240,22 @@ class Declaration:
             raise self.wrong("takes seconds, or None for no limit", value, "max_age")
         return float(value)
 
+    def batch(self, value: object) -> int:
+        """Events in a batch; 0 for none."""
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or not (value == 0 or 2 <= value <= _MAX_BATCH)
+        ):
+            raise self.wrong(f"takes a number of events from 2 to {_MAX_BATCH}", value, "batch")
+        return int(str(value))
+
+    def linger(self, value: object) -> float:
+        """Seconds for which a batch is gathered."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_LINGER:
+            raise self.wrong(f"takes seconds from 0 to {_MAX_LINGER:g}", value, "linger")
+        return float(value)
+
     def command(self, text: str) -> str:
         """A command in the form that it is compared in."""
         if len(text) > _MAX_COMMAND:
@@ -247,14 +274,14 @@ class Declaration:
             )
 
         def decorate(function: Callable[P, R]) -> Handler[P, R]:
-            wants = self._wants(function)
+            wants = self._wants(function, BATCH_PARAMETERS if template.batch else PARAMETERS)
             name = f"{function.__module__}.{function.__name__}"
             subscription = Subscription(**{**_fields(template), "task": name})
             return Handler(function, name, subscription, options, matcher, wants)
 
         return decorate
 
-    def _wants(self, function: object) -> tuple[str, ...]:
+    def _wants(self, function: object, offered: tuple[str, ...]) -> tuple[str, ...]:
         if isinstance(function, Handler):
             raise self.wrong(f"is the second declaration of {function.name}; a function takes one")
         if not isinstance(function, types.FunctionType):
@@ -263,7 +290,7 @@ class Declaration:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigurationError(name, "is async; handlers are plain functions")
         _check_defined_once(function, name)
-        return _wanted(function, name)
+        return _wanted(function, name, offered)
 
 
 def _fields(subscription: Subscription) -> dict[str, Any]:
@@ -282,16 +309,17 @@ def _check_defined_once(function: types.FunctionType, name: str) -> None:
         )
 
 
-def _wanted(function: Callable[..., Any], name: str) -> tuple[str, ...]:
-    """Which of the three parameters a function takes."""
+def _wanted(function: Callable[..., Any], name: str, offered: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of the parameters that are offered a function takes."""
     wants = []
+    kind = "batch handlers" if offered is BATCH_PARAMETERS else "handlers"
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        if parameter.name in PARAMETERS and parameter.kind is not parameter.POSITIONAL_ONLY:
+        if parameter.name in offered and parameter.kind is not parameter.POSITIONAL_ONLY:
             wants.append(parameter.name)
         elif parameter.default is parameter.empty:
             raise ConfigurationError(
-                name, f"takes a parameter {parameter.name!r}; handlers take {', '.join(PARAMETERS)}, by name"
+                name, f"takes a parameter {parameter.name!r}; {kind} take {', '.join(offered)}, by name"
             )
     return tuple(wants)

@@ -13,50 +13,38 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from ..clock import Clock, wall_clock
+from ..clock import Clock, MonotonicClock, monotonic_clock, wall_clock
 from ..errors import PublishError
 from ..model import Subscription
 from ..slack.backoff import Backoff
 from ..slack.envelope import Identifier, Origin, wrap
 from ..slack.frames import Frame
+from .gathering import Gathering
+from .outgoing import Bundle, Outgoing
 from .router import Router, queue_for
 
 logger = logging.getLogger(__name__)
 
-#: Events in one push, and what its messages may weigh together before base64, bytes.
+#: Events and bundles in one push, and what its messages may weigh together before base64, bytes.
 BATCH_EVENTS = 500
 BATCH_BYTES = 2 * 2**20
-#: What an event weighs in memory beside its bytes (objects, deque, subscription tuple), bytes; measured.
-_OVERHEAD = 600
-
-
-class Outgoing(NamedTuple):
-    """One event on its way: a message for each subscription."""
-
-    id: str
-    #: Whether every copy of this event has the same id, so that a second one is told and left out.
-    unique: bool
-    envelope: bytes
-    received_at: float
-    #: The queue for subscriptions that name none.
-    queue: str
-    subscriptions: Sequence[Subscription]
+#: Seconds after which the thread looks whether it is to end.
+_LOOK = 1.0
 
 
 class Sink(ABC):
     """Where messages go: a broker."""
 
     @abstractmethod
-    def push(self, batch: Sequence[Outgoing]) -> int:
+    def push(self, batch: Sequence[Outgoing | Bundle]) -> int:
         """Puts the messages of all events into their queues, in order.
 
         Safe to call again with the same batch after an error: what was there already is left out where
         `unique` says so.
 
         Returns:
-            How many events were new.
+            How many events were new; one in a bundle counts like one by itself.
 
         Raises:
             PublishError: the broker does not take them now.
@@ -86,38 +74,47 @@ class Publisher:
         sink: the broker.
         buffer: bytes of events that may wait in memory.
         clock: the time that becomes `received_at`.
+        monotonic: for the time that batches linger.
     """
 
-    def __init__(self, sink: Sink, buffer: int, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        buffer: int,
+        clock: Clock = wall_clock,
+        monotonic: MonotonicClock = monotonic_clock,
+    ) -> None:
         self.counters = Counters()
         self.router = Router()
         self._sink = sink
         self._buffer = buffer
         self._clock = clock
         self._identifier = Identifier()
-        self._waiting: deque[Outgoing] = deque()
+        self._waiting: deque[Outgoing | Bundle] = deque()
+        self._gathering = Gathering(monotonic)
         self._weight = 0
-        # Guards _weight and the pair (append, wake); held for microseconds only.
+        # Guards _waiting, _gathering and _weight together; held for microseconds only.
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
+        # Nothing lingers any more: somebody waits for the end.
+        self._hurry = threading.Event()
         self._closing = threading.Event()
         self._alarmed = False
 
     @property
     def unsent(self) -> int:
-        """Events that wait to be pushed."""
-        return len(self._waiting)
+        """Events and bundles that wait to be pushed."""
+        return len(self._waiting) + len(self._gathering)
 
     def publish(self, origin: Origin, frame: Frame, raw: bytes) -> None:
         """Offers an event; returns at once, whether anybody wants it or not."""
         self.counters.events += 1
         subscriptions = self.router.match(origin, frame)
-        if not subscriptions:
-            return
-        event_id, unique = self._identifier.identify(origin, frame)
-        self._offer(origin, frame, raw, event_id, unique, subscriptions)
+        if subscriptions:
+            event_id, unique = self._identifier.identify(origin, frame)
+            self._offer(origin, frame, raw, event_id, unique, subscriptions)
 
     def publish_own(self, origin: Origin, frame: Frame, raw: bytes, event_id: str) -> None:
         """Offers an event that botfleet itself made, under an id that tells its copies."""
@@ -130,18 +127,20 @@ class Publisher:
         backoff = Backoff(0.05, 1.0)
         while True:
             batch = self._take()
-            if not batch:
-                if self._closing.is_set():
-                    return
-                continue
-            self._push(batch, backoff)
+            if batch:
+                self._push(batch, backoff)
+            elif self._closing.is_set():
+                return
 
     def flush(self, timeout: float) -> bool:
         """Waits until everything is pushed; False when that took longer than `timeout` seconds."""
+        self._hurry.set()
+        self._wake.set()
         return self._idle.wait(timeout)
 
     def close(self) -> None:
         """Ends `run`; what still waits is given up and counted as dropped."""
+        self._hurry.set()
         self._closing.set()
         self._wake.set()
 
@@ -154,23 +153,38 @@ class Publisher:
         raw: bytes,
         event_id: str,
         unique: bool,
-        subscriptions: Sequence[Subscription],
+        subscriptions: list[Subscription],
     ) -> None:
         received_at = self._clock()
         envelope = wrap(event_id, origin, frame, raw, received_at)
         event = Outgoing(event_id, unique, envelope, received_at, queue_for(frame), subscriptions)
         self.counters.wanted += 1
-        weight = _weigh(event)
         with self._lock:
-            room = self._weight + weight <= self._buffer
-            if room:
-                self._weight += weight
+            room = self._weight + event.weight <= self._buffer
+            if room and not self.router.batches:
+                self._weight += event.weight
                 self._waiting.append(event)
+            elif room:
+                self._divide(event)
+            if room:
                 self._idle.clear()
-        if room:
-            self._wake.set()
-        else:
+        if not room:
             self._drop(event)
+        elif not self._wake.is_set():
+            self._wake.set()
+
+    def _divide(self, event: Outgoing) -> None:
+        """Puts an event where it belongs: by itself, into bundles, or both. Needs the lock."""
+        single = [wanted for wanted in event.subscriptions if not wanted.batch]
+        if single:
+            self._weight += event.weight
+            self._waiting.append(event._replace(subscriptions=single))
+        for wanted in event.subscriptions:
+            if wanted.batch:
+                self._weight += event.weight
+                full = self._gathering.add(event, wanted)
+                if full is not None:
+                    self._waiting.append(full)
 
     def _drop(self, event: Outgoing) -> None:
         self.counters.dropped += 1
@@ -178,7 +192,7 @@ class Publisher:
             self._alarmed = True
             logger.error(
                 "Dropping events: %s wait for the broker and fill the buffer of %s bytes (first: %s)",
-                len(self._waiting),
+                self.unsent,
                 self._buffer,
                 event.id,
                 extra={"action": "publish.drop"},
@@ -186,22 +200,28 @@ class Publisher:
 
     # The thread's side
 
-    def _take(self) -> list[Outgoing]:
+    def _take(self) -> list[Outgoing | Bundle]:
         """Waits for events and returns a batch; they stay in the buffer until they are pushed."""
         if not (self._waiting or self._closing.is_set()):
-            self._wake.wait(1.0)
+            self._wake.wait(self._patience())
         self._wake.clear()
-        batch: list[Outgoing] = []
-        weight = 0
+        batch: list[Outgoing | Bundle] = []
+        size = 0
         with self._lock:
-            for event in self._waiting:
-                batch.append(event)
-                weight += len(event.envelope) * len(event.subscriptions)
-                if len(batch) >= BATCH_EVENTS or weight >= BATCH_BYTES:
+            self._waiting.extend(self._gathering.take(self._hurry.is_set()))
+            for unit in self._waiting:
+                batch.append(unit)
+                size += unit.size
+                if len(batch) >= BATCH_EVENTS or size >= BATCH_BYTES:
                     break
         return batch
 
-    def _push(self, batch: list[Outgoing], backoff: Backoff) -> None:
+    def _patience(self) -> float:
+        with self._lock:
+            due = self._gathering.due()
+        return _LOOK if due is None else min(due, _LOOK)
+
+    def _push(self, batch: list[Outgoing | Bundle], backoff: Backoff) -> None:
         try:
             new = self._sink.push(batch)
         except PublishError as exc:
@@ -209,23 +229,23 @@ class Publisher:
             return
         backoff.reset()
         self.counters.published += new
-        self.counters.copies += len(batch) - new
+        self.counters.copies += _count(batch) - new
         self._forget(batch)
-        # Not at the first batch: a broker that is merely too slow would raise an alarm with each.
+        # Half empty, not just one batch less: a broker that is too slow is one alarm, not one a second.
         if self._alarmed and self._weight <= self._buffer // 2:
-            self._alarmed = False
             logger.warning(
-                "The broker takes events again; %s were dropped since the start",
+                "There is room for events again; %s were dropped since the start",
                 self.counters.dropped,
                 extra={"action": "publish.resume"},
             )
+            self._alarmed = False
 
     def _wait_for_broker(self, exc: PublishError, backoff: Backoff) -> None:
         delay = backoff.next()
         logger.warning(
             "The broker does not take events (%s); %s wait, trying again in %.1f s",
             exc,
-            len(self._waiting),
+            self.unsent,
             delay,
             extra={"action": "publish.retry"},
         )
@@ -234,23 +254,23 @@ class Publisher:
 
     def _give_up(self) -> None:
         with self._lock:
+            self._waiting.extend(self._gathering.take(all_of_them=True))
             left = list(self._waiting)
-        self.counters.dropped += len(left)
+        lost = _count(left)
+        self.counters.dropped += lost
         logger.error(
-            "Shut down with %s events that the broker did not take",
-            len(left),
-            extra={"action": "publish.lost"},
+            "Shut down with %s events that the broker did not take", lost, extra={"action": "publish.lost"}
         )
         self._forget(left)
 
-    def _forget(self, batch: Sequence[Outgoing]) -> None:
+    def _forget(self, batch: Sequence[Outgoing | Bundle]) -> None:
         with self._lock:
-            for event in batch:
+            for unit in batch:
                 self._waiting.popleft()
-                self._weight -= _weigh(event)
-            if not self._waiting:
+                self._weight -= unit.weight
+            if not (self._waiting or len(self._gathering)):
                 self._idle.set()
 
 
-def _weigh(event: Outgoing) -> int:
-    return len(event.envelope) + _OVERHEAD
+def _count(batch: Sequence[Outgoing | Bundle]) -> int:
+    return sum(len(unit.events) if isinstance(unit, Bundle) else 1 for unit in batch)

@@ -48,10 +48,15 @@ EVENT_QUEUES = (
 
 
 class Router:
-    """Subscriptions arranged for matching. Immutable: a change of subscriptions makes a new one."""
+    """Subscriptions arranged for matching. Immutable: a change of subscriptions makes a new one.
+
+    Attributes:
+        batches: whether any of them wants its events in batches.
+    """
 
     def __init__(self, subscriptions: Iterable[Subscription] = ()) -> None:
         declared = tuple(subscriptions)
+        self.batches = any(one.batch for one in declared)
         kinds = {kind for one in declared for kind in one.types}
         self._by_type = {
             kind: tuple(one for one in declared if kind in one.types or EVERY_TYPE in one.types)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
 from importlib.resources import files
@@ -15,8 +17,9 @@ from kombu.exceptions import OperationalError
 
 from ..errors import PublishError
 from ..model import Subscription
-from .publisher import Outgoing, Sink
-from .template import Template, publish_options
+from .outgoing import Bundle, Outgoing, mark_of
+from .publisher import Sink
+from .template import Template, encode_event, publish_options
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +45,19 @@ class RedisSink(Sink):
         self._script = client.register_script(_SCRIPT)
         self._prefix = prefix
         self._ttl = int(dedupe_ttl * 1000)
-        # By task, queue, method and bot: one that comes again with other options makes a new template.
-        self._templates: dict[tuple[str, ...], tuple[Subscription, Template]] = {}
+        # By subscription and queue: one that comes again with other options makes a new template.
+        self._templates: dict[tuple[str, str, str], tuple[Subscription, Template]] = {}
+        self._batches = itertools.count(1)
+        self._nonce = uuid.uuid4().hex[:12]
 
-    def push(self, batch: Sequence[Outgoing]) -> int:
+    def push(self, batch: Sequence[Outgoing | Bundle]) -> int:
         arguments: list[str | bytes | int] = [self._ttl]
-        for event in batch:
-            arguments.append(f"{self._prefix}botfleet:seen:{event.id}" if event.unique else "")
-            arguments.append(len(event.subscriptions))
-            for subscription in event.subscriptions:
-                template = self._template(subscription, subscription.queue or event.queue)
-                message = template.render(event.id, event.envelope, event.received_at)
-                arguments += (self._prefix + template.queue, message)
+        for kind, units in itertools.groupby(batch, _shape):
+            if kind is None:
+                for bundle in units:
+                    self._add_bundle(arguments, bundle)  # type: ignore[arg-type]  # by its shape
+            else:
+                self._add_events(arguments, list(units))  # type: ignore[arg-type]
         try:
             return int(self._script(args=arguments))
         except redis.RedisError as exc:
@@ -62,14 +66,44 @@ class RedisSink(Sink):
     def close(self) -> None:
         self._client.close()
 
-    def _template(self, subscription: Subscription, queue: str) -> Template:
-        name = (subscription.task, queue, subscription.kwargs.get("method", ""), subscription.bot)
+    def _add_events(self, arguments: list[str | bytes | int], events: list[Outgoing]) -> None:
+        """Adds a section of events that go to the same handlers; see `lua/publish.lua`."""
+        templates = [self._template(one, events[0]) for one in events[0].subscriptions]
+        arguments += ("E", len(templates), len(events))
+        arguments += (self._prefix + template.queue for template in templates)
+        for event in events:
+            encoded = encode_event(event.envelope)
+            arguments.append(self._mark(mark_of(event)))
+            arguments += (template.render(event.id, encoded, event.received_at) for template in templates)
+
+    def _add_bundle(self, arguments: list[str | bytes | int], bundle: Bundle) -> None:
+        template = self._template(bundle.subscription, bundle.events[0])
+        batch_id = f"batch:{self._nonce}.{next(self._batches)}"
+        head, tail = template.halves(batch_id, bundle.events[-1].received_at)
+        arguments += ("B", self._prefix + bundle.queue, head, tail, len(bundle.events))
+        for event in bundle.events:
+            arguments.append(self._mark(mark_of(event, bundle.subscription)))
+            arguments.append(encode_event(event.envelope))
+
+    def _mark(self, name: str) -> str:
+        return f"{self._prefix}botfleet:seen:{name}" if name else ""
+
+    def _template(self, subscription: Subscription, event: Outgoing) -> Template:
+        queue = subscription.queue or event.queue
+        name = (subscription.task, queue, subscription.kwargs.get("method", ""))
         known = self._templates.get(name)
-        if known is not None and (known[0] is subscription or known[0] == subscription):
+        if known is not None and known[0] is subscription:
             return known[1]
         template = Template(self._app, subscription, queue)
         self._templates[name] = (subscription, template)
         return template
+
+
+def _shape(unit: Outgoing | Bundle) -> tuple[str, tuple[int, ...]] | None:
+    """What events that share a section have in common; None for a bundle."""
+    if isinstance(unit, Bundle):
+        return None
+    return unit.queue, tuple(map(id, unit.subscriptions))
 
 
 class KombuSink(Sink):
@@ -81,69 +115,98 @@ class KombuSink(Sink):
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        # By event and place among its subscriptions, oldest first.
-        self._confirmed: OrderedDict[tuple[str, int], None] = OrderedDict()
+        # By event and task, oldest first.
+        self._confirmed: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def push(self, batch: Sequence[Outgoing]) -> int:
+    def push(self, batch: Sequence[Outgoing | Bundle]) -> int:
         try:
             with self._app.producer_or_acquire() as producer:
-                return sum(self._send(producer, event) for event in batch)
+                return sum(self._send(producer, unit) for unit in batch)
         except (OperationalError, OSError, AMQPError, MessageNacked) as exc:
             raise PublishError(f"{type(exc).__name__}: {exc}") from exc
 
-    def _send(self, producer: Any, event: Outgoing) -> bool:
-        missing = [n for n in range(len(event.subscriptions)) if (event.id, n) not in self._confirmed]
-        if not missing:
-            return False
-        try:
-            envelope = json.loads(event.envelope)
-        except ValueError as exc:
-            # Python refuses some JSON that is valid, such as numbers of thousands of digits.
-            logger.error("%s can't be published: %s", event.id, exc, extra={"action": "publish.unreadable"})
-            return False
-        for n in missing:
-            self._send_one(producer, event, event.subscriptions[n], envelope)
-            self._remember((event.id, n))
-        return True
+    def _send(self, producer: Any, unit: Outgoing | Bundle) -> int:
+        if isinstance(unit, Bundle):
+            return self._send_bundle(producer, unit)
+        missing = [one for one in unit.subscriptions if (unit.id, one.task) not in self._confirmed]
+        envelope = _read(unit) if missing else None
+        if envelope is None:
+            return 0
+        for one in missing:
+            self._send_task(producer, one, unit.queue, unit.id, envelope)
+            self._remember((unit.id, one.task))
+        return 1
 
-    def _send_one(self, producer: Any, event: Outgoing, subscription: Subscription, envelope: Any) -> None:
+    def _send_bundle(self, producer: Any, bundle: Bundle) -> int:
+        task = bundle.subscription.task
+        new = [event for event in bundle.events if (event.id, task) not in self._confirmed]
+        envelopes = [envelope for event in new if (envelope := _read(event)) is not None]
+        if envelopes:
+            batch_id = f"batch:{uuid.uuid4().hex}"
+            self._send_task(producer, bundle.subscription, bundle.queue, batch_id, envelopes)
+        for event in new:
+            self._remember((event.id, task))
+        return len(envelopes)
+
+    def _send_task(
+        self, producer: Any, subscription: Subscription, queue: str, event_id: str, argument: Any
+    ) -> None:
         self._app.send_task(
             subscription.task,
-            args=[envelope],
+            args=[argument],
             kwargs=subscription.kwargs,
             producer=producer,
-            queue=subscription.queue or event.queue,
+            queue=subscription.queue or queue,
             retry=False,
-            **publish_options(event.id, subscription),
+            **publish_options(event_id, subscription),
         )
 
-    def _remember(self, message: tuple[str, int]) -> None:
+    def _remember(self, message: tuple[str, str]) -> None:
         self._confirmed[message] = None
         if len(self._confirmed) > _REMEMBERED:
             self._confirmed.popitem(last=False)
+
+
+def _read(event: Outgoing) -> Any:
+    """An event's envelope as Celery takes it; None where Python can't read it."""
+    try:
+        return json.loads(event.envelope)
+    except ValueError as exc:
+        # Python refuses some JSON that is valid, such as numbers of thousands of digits.
+        logger.error("%s can't be published: %s", event.id, exc, extra={"action": "publish.unreadable"})
+        return None
 
 
 class MemorySink(Sink):
     """Keeps what is pushed, for tests.
 
     Attributes:
-        events: what was pushed, in order.
+        events: what was pushed by itself, in order.
+        bundles: what was pushed in bundles.
         failing: raise PublishError instead, as a broker that is away.
     """
 
     def __init__(self) -> None:
         self.events: list[Outgoing] = []
+        self.bundles: list[Bundle] = []
         self.failing = False
         self._seen: set[str] = set()
 
-    def push(self, batch: Sequence[Outgoing]) -> int:
+    def push(self, batch: Sequence[Outgoing | Bundle]) -> int:
         if self.failing:
             raise PublishError("the broker is away")
-        new = [event for event in batch if not event.unique or self._is_first(event.id)]
-        self.events += new
-        return len(new)
+        return sum(self._push(unit) for unit in batch)
 
-    def _is_first(self, event_id: str) -> bool:
+    def _push(self, unit: Outgoing | Bundle) -> int:
+        if isinstance(unit, Bundle):
+            new = tuple(event for event in unit.events if self._is_first(mark_of(event, unit.subscription)))
+            self.bundles += [unit._replace(events=new)] if new else []
+            return len(new)
+        first = self._is_first(mark_of(unit))
+        self.events += [unit] if first else []
+        return int(first)
+
+    def _is_first(self, mark: str) -> bool:
         before = len(self._seen)
-        self._seen.add(event_id)
-        return len(self._seen) > before
+        self._seen.add(mark)
+        return not mark or len(self._seen) > before

@@ -3,6 +3,10 @@
 A template is a real message: `app.send_task` publishes a sample through kombu's in-memory transport, and
 the places that differ from event to event are cut out of it. So whatever the installed Celery and kombu put
 into a message is in ours too; `tests/integration/test_messages.py` holds them equal.
+
+A message's body is base64. Three bytes make four letters, so texts whose lengths are multiples of three can
+be encoded apart and put together: the frame of a body is encoded once, an event once for all its handlers,
+and the broker's script can put a batch together of the events that are new. Spaces fill up; JSON allows it.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import itertools
 import json
 import re
 import uuid
+from binascii import b2a_base64
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,12 +24,20 @@ from kombu import Connection, Exchange, Producer, Queue
 from kombu.utils.json import dumps
 
 from ..model import Subscription
-from ..redaction import HIDDEN_KEYWORDS, describe_event
+from ..redaction import BATCH, HIDDEN_KEYWORDS, describe_event
 
 #: Names that no message contains by chance.
-_ID, _EVENT, _EXPIRES, _TAG = (f"~botfleet-{name}~" for name in ("id", "event", "expires", "tag"))
-_PLACES = re.compile("~botfleet-(?:id|body|expires|tag)~")
-_BODY = "~botfleet-body~"
+_ID, _BODY, _EXPIRES, _TAG, _EVENT = (
+    f"~botfleet-{name}~" for name in ("id", "body", "expires", "tag", "event")
+)
+_PLACES = re.compile("|".join((_ID, _BODY, _EXPIRES, _TAG)))
+#: Between two events of a batch, in base64: a comma and its filling.
+SEPARATOR = b2a_base64(b"  ,", newline=False)
+
+
+def encode_event(envelope: bytes) -> bytes:
+    """An event's part of a body, in base64."""
+    return b2a_base64(envelope + b"  "[: -len(envelope) % 3], newline=False)
 
 
 class Template:
@@ -38,33 +51,44 @@ class Template:
 
     def __init__(self, app: Any, subscription: Subscription, queue: str) -> None:
         self.queue = queue
-        self._subscription = subscription
+        self.max_age = subscription.max_age
         message = _sample(app, subscription, queue)
         body = base64.b64decode(message["body"]).decode()
-        self._before, self._after = (part.encode() for part in body.split(json.dumps(_EVENT)))
+        before, after = (part.encode() for part in body.split(json.dumps(_EVENT)))
+        self._before, self._after = encode_event(before), b2a_base64(after, newline=False)
         message["body"] = _BODY
         message["properties"]["delivery_tag"] = _TAG
-        if subscription.max_age is not None:
+        if self.max_age is not None:
             message["headers"]["expires"] = _EXPIRES
         text = dumps(message)
-        self._parts = [part.encode() for part in _PLACES.split(text)]
         self._places = _PLACES.findall(text)
+        self._format = _PLACES.sub("%b", text.replace("%", "%%")).encode()
         # The broker tells unacknowledged messages apart by this tag.
         self._nonce = uuid.uuid4().hex
         self._count = itertools.count(1)
 
-    def render(self, event_id: str, envelope: bytes, received_at: float) -> bytes:
-        """Returns the message for an event, ready for the queue."""
+    def render(self, event_id: str, encoded: bytes, received_at: float) -> bytes:
+        """Returns an event's message, ready for the queue.
+
+        Args:
+            event_id: the event's.
+            encoded: its envelope, by `encode_event`; or a batch's.
+            received_at: what `max_age` is reckoned from, unix seconds.
+        """
         values = {
             _ID: event_id.encode(),
-            _BODY: base64.b64encode(b"%b%b%b" % (self._before, envelope, self._after)),
-            _TAG: f"{self._nonce}-{next(self._count)}".encode(),
+            _BODY: b"%b%b%b" % (self._before, encoded, self._after),
+            _TAG: b"%b-%d" % (self._nonce.encode(), next(self._count)),
         }
-        if self._subscription.max_age is not None:
-            expires = datetime.fromtimestamp(received_at + self._subscription.max_age, UTC)
+        if self.max_age is not None:
+            expires = datetime.fromtimestamp(received_at + self.max_age, UTC)
             values[_EXPIRES] = expires.isoformat().encode()
-        filled = [values[place] for place in self._places]
-        return b"".join(piece for pair in zip(self._parts, [*filled, b""], strict=True) for piece in pair)
+        return self._format % tuple(map(values.__getitem__, self._places))
+
+    def halves(self, batch_id: str, received_at: float) -> tuple[bytes, bytes]:
+        """Returns a batch's message up to its events, and from there on."""
+        before, after = self.render(batch_id, _EVENT.encode(), received_at).split(_EVENT.encode())
+        return before, after
 
 
 def _sample(app: Any, subscription: Subscription, queue: str) -> dict[str, Any]:
@@ -75,7 +99,7 @@ def _sample(app: Any, subscription: Subscription, queue: str) -> dict[str, Any]:
         producer = Producer(channel, auto_declare=False)
         app.send_task(
             subscription.task,
-            args=[_EVENT],
+            args=[[_EVENT] if subscription.batch else _EVENT],
             kwargs=subscription.kwargs,
             producer=producer,
             **publish_options(_ID, subscription),
@@ -88,11 +112,11 @@ def _sample(app: Any, subscription: Subscription, queue: str) -> dict[str, Any]:
 
 
 def publish_options(event_id: str, subscription: Subscription) -> dict[str, Any]:
-    """The options that `send_task` gets for an event's message, on any broker."""
+    """The options that `send_task` gets for a message, on any broker."""
     return {
         # In every log line of Celery's and in Flower's list.
         "task_id": f"{event_id}:{subscription.task}",
-        "argsrepr": describe_event([{"id": event_id}]),
+        "argsrepr": BATCH if subscription.batch else describe_event([{"id": event_id}]),
         "kwargsrepr": HIDDEN_KEYWORDS if subscription.kwargs else "{}",
         "expires": subscription.max_age,
         "ignore_result": True,

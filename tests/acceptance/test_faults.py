@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import time
@@ -41,11 +40,32 @@ def work(event: Event, client: Client) -> None:
 """
 )
 FLOOD = "number {n}"
+#: Messages that a worker of one process has at a time: one at work, and one fetched in advance.
+IN_FLIGHT = 2
+#: What a worker had when it was killed, or lost its broker, goes to another one after two seconds.
+SOON_AGAIN = """
+broker_transport_options = {
+    "visibility_timeout": 2, "unacked_restore_interval": 1, "unacked_restore_throttle": 1
+}
+"""
 
 
 def numbers(fleet: RunningFleet) -> list[int]:
     """What the handler noted, in order."""
     return [line["number"] for line in fleet.recorded()]
+
+
+def out_of_turn(fleet: RunningFleet) -> int:
+    """How many messages were handled for the first time after a later one of the same team."""
+    latest: dict[str, int] = {}
+    seen: set[int] = set()
+    late = 0
+    for line in fleet.recorded():
+        number, team = line["number"], line["team"]
+        late += number not in seen and number < latest.get(team, 0)
+        latest[team] = max(number, latest.get(team, 0))
+        seen.add(number)
+    return late
 
 
 def begin(fleet: RunningFleet, teams: int, handler: str) -> tuple[Process, Process]:
@@ -79,6 +99,7 @@ def test_the_sandbox_restarts(make_fleet: MakeFleet) -> None:
 @pytest.mark.parametrize("away", [0.0, 4.0], ids=["at once", "later than the lease"])
 def test_the_broker_is_killed_and_restarted_under_events(make_fleet: MakeFleet, away: float) -> None:
     fleet = make_fleet()
+    fleet.write("celeryconfig.py", SOON_AGAIN)
     begin(fleet, 3, COUNTING)
     connected = [bot.team_id for bot in fleet.report().values()]
     opened = fleet.control.counts()["connections_opened"]
@@ -95,20 +116,14 @@ def test_the_broker_is_killed_and_restarted_under_events(make_fleet: MakeFleet, 
     fleet.wait_for_rounds(2)
     noted = numbers(fleet)
     assert sorted(set(noted)) == list(range(1, 3001))
-    # A task that was under way when the broker died is done again, and nothing else: at least once.
-    first = list(dict.fromkeys(noted))
-    assert len(noted) - len(first) <= 2
-    assert _descents(first) <= 2, first
+    # What the one worker had when the broker died comes a second time, or out of turn; and nothing else.
+    assert len(noted) - len(set(noted)) <= IN_FLIGHT
+    assert out_of_turn(fleet) <= IN_FLIGHT
     # Sockets stayed up throughout, and everybody knows.
     assert fleet.control.counts()["connections_opened"] == opened
     eventually(lambda: {bot.status for bot in fleet.report().values()} == {"connected"}, 15.0)
     [holder] = fleet.fleet.store.holders()
     assert (holder.dropped, holder.unsent) == (0, 0)
-
-
-def _descents(noted: list[int]) -> int:
-    """How often a number comes after a greater one: messages in flight are given back to the queue's end."""
-    return sum(after < before for before, after in itertools.pairwise(noted))
 
 
 def test_the_handler_restarts_under_events(make_fleet: MakeFleet) -> None:
@@ -121,17 +136,13 @@ def test_the_handler_restarts_under_events(make_fleet: MakeFleet) -> None:
     fleet.handler("--concurrency", "1")
     fleet.control.wait_for_flood(flood, 30.0)
     eventually(lambda: len(set(numbers(fleet))) == 1500, 30.0)
-    noted = numbers(fleet)
-    assert noted == list(range(1, 1501))
+    assert len(numbers(fleet)) == 1500
+    assert out_of_turn(fleet) == 0
 
 
 def test_a_task_whose_worker_was_killed_is_done_again(make_fleet: MakeFleet) -> None:
     fleet = make_fleet()
-    fleet.write(
-        "celeryconfig.py",
-        "broker_transport_options = {'visibility_timeout': 2, 'unacked_restore_interval': 1,"
-        " 'unacked_restore_throttle': 1}\n",
-    )
+    fleet.write("celeryconfig.py", SOON_AGAIN)
     _, handling = begin(fleet, 1, SLOW)
     [team_id] = fleet.report()
     team = fleet.workspace_of(team_id, "")
@@ -174,14 +185,14 @@ def test_a_second_holder_stands_by_and_takes_over(make_fleet: MakeFleet) -> None
     eventually(standing_by, 15.0)
     fleet.wait_for_rounds(2)
     assert fleet.control.counts()["connections"] == 2
-    assert {bot.holder.split("@")[0] for bot in fleet.report().values()} == {"holder"}
+    assert held_by(fleet) == {("holder", "connected")}
     began = time.monotonic()
     first.send(signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
     fleet.wait_until_ready(second)
-    fleet.wait_until_connected(*teams)
+    eventually(lambda: held_by(fleet) == {("second", "connected")}, 5.0)
     assert time.monotonic() - began < 2 + 3.0
-    assert {bot.holder.split("@")[0] for bot in fleet.report().values()} == {"second"}
+    fleet.wait_until_connected(*teams)
     for team in teams:
         fleet.answers(team)
     # The first comes back, and stands by in its turn.
@@ -192,4 +203,9 @@ def test_a_second_holder_stands_by_and_takes_over(make_fleet: MakeFleet) -> None
     # A warm stop hands over without waiting for the lease to run out.
     assert second.stop() == 0
     fleet.wait_until_ready(again)
-    fleet.wait_until_connected(*teams)
+    eventually(lambda: held_by(fleet) == {("holder", "connected")}, 5.0)
+
+
+def held_by(fleet: RunningFleet) -> set[tuple[str, str]]:
+    """By which holders the bots are held, and in which states."""
+    return {(bot.holder.split("@")[0], bot.status) for bot in fleet.report().values()}

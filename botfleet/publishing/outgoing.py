@@ -1,0 +1,62 @@
+"""What is on its way to the broker: single events, and bundles for batch handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..model import Subscription
+
+#: What an event weighs in memory beside its bytes (objects, deque, subscriptions), bytes; measured.
+_OVERHEAD = 600
+
+
+class Outgoing(NamedTuple):
+    """One event on its way: a message for each subscription."""
+
+    id: str
+    #: Whether every copy of this event has the same id, so that a second one is told and left out.
+    unique: bool
+    envelope: bytes
+    received_at: float
+    #: The queue for subscriptions that name none.
+    queue: str
+    subscriptions: Sequence[Subscription]
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that it takes."""
+        return len(self.envelope) + _OVERHEAD
+
+    @property
+    def size(self) -> int:
+        """Bytes that its messages carry."""
+        return len(self.envelope) * len(self.subscriptions)
+
+
+class Bundle(NamedTuple):
+    """Events that one message carries to a batch handler."""
+
+    subscription: Subscription
+    queue: str
+    events: tuple[Outgoing, ...]
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that it takes."""
+        return sum(event.weight for event in self.events)
+
+    @property
+    def size(self) -> int:
+        """Bytes that its message carries."""
+        return sum(len(event.envelope) for event in self.events)
+
+
+def mark_of(event: Outgoing, subscription: Subscription | None = None) -> str:
+    """What tells that an event was pushed; for a batch handler, which gets it by itself, to that handler.
+
+    Empty for an event whose copies can't be told.
+    """
+    if not event.unique:
+        return ""
+    return event.id if subscription is None else f"{event.id}:{subscription.task}"

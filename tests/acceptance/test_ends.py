@@ -1,0 +1,106 @@
+"""SIGTERM and SIGQUIT of each role: an end in time, sockets closed, statuses true, no orphan."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from .conftest import MakeFleet
+from .fleet import RunningFleet, free_port
+
+SECONDS_TO_END = 10.0
+BOTH_SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT], ids=["TERM", "QUIT"])
+
+
+@pytest.fixture
+def fleet(make_fleet: MakeFleet) -> RunningFleet:
+    made = make_fleet()
+    made.copy("tasks")
+    return made
+
+
+def closed(fleet: RunningFleet, team_id: str) -> None:
+    """The sockets are closed at Slack's side, and everybody can see why."""
+    fleet.control.wait_for_connections(0, timeout=2.0)
+    report = fleet.json("status")
+    assert report["holders"] == []
+    [bot] = report["bots"]
+    assert (bot["team_id"], bot["status"], bot["error"]) == (team_id, "disconnected", "holder stopped")
+
+
+@BOTH_SIGNALS
+def test_holder(fleet: RunningFleet, number: signal.Signals) -> None:
+    handler, holder = fleet.handler("--concurrency", "1"), fleet.holder()
+    fleet.wait_until_ready(holder)
+    team = fleet.add_workspace()
+    holder.stop(number, SECONDS_TO_END)
+    closed(fleet, team.id)
+    assert handler.running
+
+
+@BOTH_SIGNALS
+def test_both_in_one(fleet: RunningFleet, number: signal.Signals) -> None:
+    worker = fleet.worker()
+    fleet.wait_until_ready(worker)
+    team = fleet.add_workspace()
+    fleet.answers(team)
+    worker.stop(number, SECONDS_TO_END)
+    closed(fleet, team.id)
+
+
+@BOTH_SIGNALS
+def test_handler(fleet: RunningFleet, number: signal.Signals) -> None:
+    handler, holder = fleet.handler(), fleet.holder()
+    fleet.wait_until_ready(holder)
+    team = fleet.add_workspace()
+    fleet.answers(team)
+    handler.stop(number, SECONDS_TO_END)
+    # No socket knows of it, and what comes meanwhile is handled by the next one.
+    assert fleet.control.connections(team.id) == 1
+    fleet.control.say("general", f"<@{team.bot}> ping", team=team.id)
+    fleet.handler()
+    fleet.control.wait_for_message("pong", team=team.id)
+
+
+@BOTH_SIGNALS
+def test_beat(fleet: RunningFleet, number: signal.Signals) -> None:
+    beat = fleet.beat()
+    beat.says("is starting")
+    beat.stop(number, SECONDS_TO_END)
+
+
+@BOTH_SIGNALS
+def test_flower(fleet: RunningFleet, number: signal.Signals) -> None:
+    flower = fleet.flower(free_port())
+    flower.says("Connected to")
+    flower.stop(number, SECONDS_TO_END)
+
+
+def test_exit_codes_of_a_warm_stop(fleet: RunningFleet) -> None:
+    holder, handler, beat, flower = (
+        fleet.holder(),
+        fleet.handler(),
+        fleet.beat(),
+        fleet.flower(free_port()),
+    )
+    fleet.wait_until_ready(holder)
+    flower.says("Connected to")
+    handler.says("ready.")
+    for process in (holder, handler, beat, flower):
+        process.send(signal.SIGTERM)
+    assert [process.wait(SECONDS_TO_END) for process in (holder, handler, beat, flower)] == [0, 0, 0, 0]
+
+
+def test_an_end_while_everything_is_away(fleet: RunningFleet) -> None:
+    handler, holder = fleet.handler("--concurrency", "1"), fleet.holder()
+    fleet.wait_until_ready(holder)
+    fleet.add_workspace()
+    fleet.kill_server()
+    for process in (holder, handler):
+        process.says("Trying again in")
+    for process in (holder, handler):
+        process.send(signal.SIGTERM)
+    for process in (holder, handler):
+        process.wait(SECONDS_TO_END + 10.0)
+    assert fleet.control.connections() == 0
