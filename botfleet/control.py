@@ -14,11 +14,12 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from .celery import app
 from .errors import BotfleetError, StoreUnavailable
-from .fleet import as_shown
+from .fleet import as_shown, is_token
 from .handlers.client import Client
 from .reconcile import Reconciler
 from .redaction import RedactedTask
 from .roles import CONTROL_QUEUE
+from .secrets import Seal, Token
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -60,17 +61,20 @@ class SentTask(Protocol[P, R_co]):
 
 def _task(name: str, **options: Any) -> Callable[[Callable[P, R_co]], SentTask[P, R_co]]:
     def decorate(function: Callable[P, R_co]) -> SentTask[P, R_co]:
-        made: SentTask[P, R_co] = app.task(name=f"botfleet.{name}", base=ControlTask, **options)(function)
+        made: SentTask[P, R_co] = app.task(
+            name=f"botfleet.{name}", base=ControlTask, shared=False, **options
+        )(function)
         return made
 
     return decorate
 
 
 def _sealed(argument: Any) -> Any:
-    if not isinstance(argument, str) or not argument.startswith("xox"):
+    """A token as it may lie in a queue; whether it is a good one is the task's to say."""
+    if not is_token(argument) or Seal.is_stored_form(argument):
         return argument
-    fleet = app.fleet
-    return fleet.seal.seal(fleet.open(argument)) if fleet.seal.active else argument
+    seal: Seal = app.fleet.seal
+    return seal.seal(Token(argument)) if seal.active else argument
 
 
 @_task("add_token")

@@ -14,9 +14,20 @@ from typing import Any
 import msgspec
 
 from .clock import Clock, wall_clock
-from .errors import BotfleetError, InvalidToken, SlackError, StoreError, TokenNotConnected, UsageError
+from .errors import BotfleetError, InvalidToken, SlackError, TokenNotConnected, UsageError
 from .handlers.commands import listeners_group
-from .model import TRANSPORTS, Bot, Command, Desired, State, Status, Transport, bot_key, fields_of
+from .model import (
+    TRANSPORTS,
+    Bot,
+    Command,
+    Desired,
+    State,
+    Status,
+    Transport,
+    bot_key,
+    fields_of,
+    split_key,
+)
 from .secrets import Seal, Token
 from .settings import Settings
 from .slack.errors import Group, classify
@@ -27,6 +38,10 @@ from .webapi import Identity, SlackApi, check_form
 #: A token, or what was meant to be one: bare, in quotes, after a space. No team's id looks like it.
 _TOKEN = re.compile(r"xox[a-z]?[-.]|xapp-", re.IGNORECASE)
 _NAMESPACE = re.compile(r"([A-Za-z0-9]+([-_][A-Za-z0-9]+)*)?")
+#: What a bot's key is made of.
+_KEY = re.compile(r"[A-Za-z0-9_-]+")
+#: A team's id, perhaps with a namespace: what is safe to repeat to people.
+_SHOWN = re.compile(r"(?=.{1,99}$)([A-Za-z0-9_-]+-)?[A-Z][A-Z0-9]*")
 #: The transports that this release has a process for.
 SERVED: tuple[Transport, ...] = ("rtm",)
 
@@ -187,7 +202,7 @@ class Fleet:
         bot = self.store.bot(key) if key else None
         if bot is None:
             shown = as_shown(token_or_team)
-            what = f"team {shown}" if shown else "this token"
+            what = f"team {shown}" if shown else "this token" if is_token(token_or_team) else "this name"
             raise TokenNotConnected("unknown_bot", detail=f"no bot of {what} is known")
         return bot
 
@@ -264,7 +279,7 @@ class Fleet:
         )
 
     def _update(self, argument: object, namespace: str | None) -> Result:
-        if not _is_token(argument):
+        if not is_token(argument):
             return self._renew(self.find(argument, namespace))
         token = self.open(argument)
         identity = self.api.auth_test(token)
@@ -283,17 +298,28 @@ class Fleet:
         return Result(True, bot.team_id)
 
     def _check(self, argument: object, namespace: str | None) -> Result:
-        bot = None if _is_token(argument) else self.find(argument, namespace)
-        token = self.open(argument if bot is None else bot.sealed_token)
+        if is_token(argument):
+            token = self.open(argument)
+            key = self._key_of_token(token, namespace)
+            return self._ask(token, self.store.bot(key) if key else None, namespace)
+        bot = self.find(argument, namespace)
+        try:
+            token = self.open(bot.sealed_token)
+        except BotfleetError as exc:
+            return Result(False, bot.team_id, self._state(bot), str(exc))
+        return self._ask(token, bot, namespace)
+
+    def _ask(self, token: Token, bot: Bot | None, namespace: str | None) -> Result:
+        """Asks Slack about a token, which is `bot`'s where there is such a bot."""
         try:
             identity = self.api.auth_test(token)
         except SlackError as exc:
-            dead = classify(exc.error) is Group.DEAD
-            known = bot or self._bot_of(token)
-            state: State | None = "token_revoked" if dead else (self._state(known) if known else None)
-            return Result(False, known.team_id if known else None, state, str(exc))
-        known = bot or self.store.bot(bot_key(_home(identity), self._namespace(namespace)))
-        return Result(True, _home(identity), self._state(known) if known else None)
+            if bot is None:
+                return Result(False, error=str(exc))
+            state = "token_revoked" if classify(exc.error) is Group.DEAD else self._state(bot)
+            return Result(False, bot.team_id, state, str(exc))
+        bot = bot or self.store.bot(bot_key(_home(identity), self._namespace(namespace)))
+        return Result(True, _home(identity), self._state(bot) if bot else None)
 
     def _for_teams(
         self, team_ids: Iterable[str], namespace: str | None, do: Callable[[Bot], Result]
@@ -341,23 +367,32 @@ class Fleet:
     def _status_of(self, team_id: str, namespace: str | None) -> dict[str, Any]:
         try:
             bot = self.find(team_id, namespace)
-        except (SlackError, StoreError) as exc:
+        except BotfleetError as exc:
             return {"team_id": as_shown(team_id), "error": str(exc)}
         return fields_of(describe(bot, self.store.status(bot.key)))
 
     def _key_of(self, argument: object, namespace: str | None) -> str | None:
-        if _is_token(argument):
-            return self.store.key_of_token(self.open(argument).fingerprint)
-        if not isinstance(argument, str) or not argument.strip():
+        if is_token(argument):
+            return self._key_of_token(self.open(argument), namespace)
+        if not isinstance(argument, str) or not _KEY.fullmatch(argument):
             raise InvalidToken("invalid_argument", detail="expected a token (xoxb-…) or a team's id (T…)")
         key = bot_key(argument, self._namespace(namespace))
         if namespace is None and self.store.bot(key) is None:
             return argument  # Perhaps a whole key, as `status` shows it.
         return key
 
-    def _bot_of(self, token: Token) -> Bot | None:
-        key = self.store.key_of_token(token.fingerprint)
-        return self.store.bot(key) if key else None
+    def _key_of_token(self, token: Token, namespace: str | None) -> str | None:
+        """The bot with this token; where several namespaces have the same token, the one that is meant."""
+        known = self.store.key_of_token(token.fingerprint)
+        if known is None:
+            return None
+        wanted = bot_key(split_key(known)[0], self._namespace(namespace))
+        if wanted == known:
+            return known
+        bot = self.store.bot(wanted)
+        if bot is not None and bot.fingerprint == token.fingerprint:
+            return wanted
+        return known if namespace is None else None
 
     def _namespace(self, namespace: str | None) -> str:
         if namespace is None:
@@ -369,13 +404,19 @@ class Fleet:
 
 def _home(identity: Identity) -> str:
     """Where an installation lives: the team, or the organisation for one that is org-wide."""
-    return identity.enterprise_id if identity.is_enterprise_install else identity.team_id
+    return (identity.is_enterprise_install and identity.enterprise_id) or identity.team_id
 
 
-def _is_token(argument: object) -> bool:
+def is_token(argument: object) -> bool:
+    """Whether an argument is a token or was meant to be one, and not a team's id."""
     return isinstance(argument, str) and bool(_TOKEN.search(argument) or Seal.is_stored_form(argument))
 
 
 def as_shown(argument: object) -> str | None:
-    """An argument as results may repeat it: a team's id, but never a token, nor anything long."""
-    return argument if isinstance(argument, str) and not _is_token(argument) and len(argument) < 100 else None
+    """An argument as results may repeat it: a team's id, but never what may be a token, nor anything long.
+
+    >>> as_shown("T1"), as_shown("beta-T1"), as_shown("xoxb-1"), as_shown("some secret")
+    ('T1', 'beta-T1', None, None)
+    """
+    shown = isinstance(argument, str) and not is_token(argument) and _SHOWN.fullmatch(argument)
+    return str(argument) if shown else None

@@ -22,9 +22,9 @@ import json
 import logging
 from collections.abc import Iterator
 
-from .clock import Clock, wall_clock
-from .errors import BotfleetError, SlackError, StoreError
-from .fleet import Fleet, Result
+from .clock import Clock, MonotonicClock, monotonic_clock, wall_clock
+from .errors import BotfleetError, SlackError, StoreError, StoreUnavailable
+from .fleet import Fleet, Result, as_shown, is_token
 from .model import Bot, Command, Status, split_key
 from .slack.errors import Group, classify
 from .store.base import DoorEntry
@@ -40,6 +40,8 @@ _SHARD_COST = 10
 DOOR_PER_ROUND = 100
 #: Seconds that a holder has for a new bot before a round nudges it.
 _GRACE = 3.0
+#: Errors that tell of Slack, or of the way there, and not of one token.
+_AWAY = ("unreachable", "timeout")
 
 
 @dataclasses.dataclass
@@ -60,12 +62,16 @@ class Reconciler:
     Args:
         fleet: whose bots.
         clock: for ages.
+        monotonic: for how long a round takes.
     """
 
-    def __init__(self, fleet: Fleet, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self, fleet: Fleet, clock: Clock = wall_clock, monotonic: MonotonicClock = monotonic_clock
+    ) -> None:
         self._fleet = fleet
         self._store = fleet.store
         self._clock = clock
+        self._monotonic = monotonic
 
     def run(self) -> Round:
         """Runs one round.
@@ -74,11 +80,18 @@ class Reconciler:
             StoreUnavailable: the store is away; the next round will do.
         """
         done = Round()
-        self._answer_door(done)
+        # A slow Slack must not make rounds pile up until the holder's threads are all taken by them.
+        deadline = self._monotonic() + self._fleet.settings.check_interval
+        try:
+            self._answer_door(deadline, done)
+        except StoreUnavailable:
+            raise
+        except StoreError as exc:  # Such as another program's value of another type.
+            logger.error("The door can't be read: %s", exc, extra={"action": "door"})
         alive = self._alive()
         for shard in self._shards_to_look_at():
             self._look_at(shard, alive, done)
-        self._check_tokens(done)
+        self._check_tokens(deadline, alive, done)
         return done
 
     def _alive(self) -> set[str]:
@@ -87,18 +100,23 @@ class Reconciler:
 
     # The door
 
-    def _answer_door(self, done: Round) -> None:
+    def _answer_door(self, deadline: float, done: Round) -> None:
         for entry in self._store.door(DOOR_PER_ROUND):
+            if entry.kind == "token" and self._monotonic() > deadline:
+                continue
             # Done first and taken away then: a crash in between does it twice, which is the same as once.
             result = self._admit(entry)
             if result.passing:
-                logger.warning("%s is left waiting: %s", entry.field, result.error, extra={"action": "door"})
+                logger.warning(
+                    "From outside: %s waits: %s", _shown(entry), result.error, extra={"action": "door"}
+                )
             elif self._store.take_from_door(entry):
                 done.admitted += 1
                 self._log_entry(entry, result)
 
     def _admit(self, entry: DoorEntry) -> Result:
-        team_id, own = split_key(entry.field)
+        # Some programs keep their states by token.
+        team_id, own = (entry.field, "") if is_token(entry.field) else split_key(entry.field)
         namespace = own or None
         if entry.kind == "token":
             token, namespace = _read_token(entry.value, namespace)
@@ -111,23 +129,21 @@ class Reconciler:
         level = logging.INFO if result.ok else logging.ERROR
         outcome = "done" if result.ok else result.error
         logger.log(
-            level, "From outside: %s of %s: %s", entry.kind, entry.field, outcome, extra={"action": "door"}
+            level, "From outside: %s of %s: %s", entry.kind, _shown(entry), outcome, extra={"action": "door"}
         )
 
     # What should be against what is
 
     def _shards_to_look_at(self) -> Iterator[int]:
         counts = self._store.counts()
-        budget = BOTS_PER_ROUND
         start = self._store.advance("reconcile", 0)
-        passed = 0
-        for passed in range(1, len(counts) + 1):
-            shard = (start + passed - 1) % len(counts)
-            yield shard
-            budget -= max(counts[shard], _SHARD_COST)
-            if budget <= 0:
-                break
-        self._store.advance("reconcile", passed)
+        number, budget = 0, BOTS_PER_ROUND
+        while number < len(counts) and budget > 0:
+            budget -= max(counts[(start + number) % len(counts)], _SHARD_COST)
+            number += 1
+        # Another round at the same time moved it too; each takes what no other does.
+        start = self._store.advance("reconcile", number)
+        return ((start + step) % len(counts) for step in range(number))
 
     def _look_at(self, shard: int, alive: set[str], done: Round) -> None:
         statuses, bots = self._store.statuses(shard), self._store.bots(shard)
@@ -163,13 +179,16 @@ class Reconciler:
 
     # Tokens
 
-    def _check_tokens(self, done: Round) -> None:
+    def _check_tokens(self, deadline: float, alive: set[str], done: Round) -> None:
         for bot in self._bots_to_check():
             status = self._store.status(bot.key)
             if bot.desired == "stopped" or (status is not None and status.state == "token_revoked"):
                 continue
+            if self._monotonic() > deadline:
+                break
             done.checked += 1
-            self._check_token(bot, status, done)
+            if not self._check_token(bot, alive, done):
+                break
 
     def _bots_to_check(self) -> list[Bot]:
         """The next few bots in rotation over all shards."""
@@ -179,29 +198,32 @@ class Reconciler:
         if not total or not wanted:
             return []
         position = self._store.advance("check_tokens", min(wanted, total)) % total
-        found: list[Bot] = []
+        found: dict[str, Bot] = {}
         for shard, count in (*enumerate(counts), *enumerate(counts)):
             if position >= count:
                 position -= count
                 continue
             bots = self._store.bots(shard)
-            found += [bots[key] for key in sorted(bots)[position:]]
+            found |= {key: bots[key] for key in sorted(bots)[position:]}
             position = 0
             if len(found) >= min(wanted, total):
                 break
-        return found[: min(wanted, total)]
+        return list(found.values())[:wanted]
 
-    def _check_token(self, bot: Bot, status: Status | None, done: Round) -> None:
+    def _check_token(self, bot: Bot, alive: set[str], done: Round) -> bool:
+        """Asks Slack about one token; returns whether Slack is there to be asked about more."""
         try:
             self._fleet.api.auth_test(self._fleet.open(bot.sealed_token))
         except SlackError as exc:
             if classify(exc.error) is Group.DEAD:
                 done.dead += 1
-                self._let_die(bot, status, exc)
+                self._let_die(bot, alive, exc)
+            return exc.error not in _AWAY
         except BotfleetError as exc:
             logger.error("%s: %s", bot.key, exc, extra={"action": "token.unreadable", "bot": bot.key})
+        return True
 
-    def _let_die(self, bot: Bot, status: Status | None, exc: SlackError) -> None:
+    def _let_die(self, bot: Bot, alive: set[str], exc: SlackError) -> None:
         logger.warning(
             "%s: Slack says that its token is dead (%s)",
             bot.key,
@@ -210,10 +232,15 @@ class Reconciler:
         )
         if bot.transport == "rtm":
             # The holder's next connect hears the same, and tells the handlers: one way for a token to die.
-            self._store.send([Command(op="disconnect", key=bot.key)])
+            if alive:
+                self._store.send([Command(op="disconnect", key=bot.key)])
             return
         dead = Status(state="token_revoked", since=self._clock(), error=exc.error, generation=bot.generation)
         self._store.put_statuses({bot.key: dead})
+
+
+def _shown(entry: DoorEntry) -> str:
+    return as_shown(entry.field) or "an entry"
 
 
 def _held_by_nobody(status: Status, alive: set[str]) -> bool:
@@ -239,7 +266,7 @@ def _read_token(value: str, namespace: str | None) -> tuple[str, str | None]:
         return value, namespace
     try:
         written = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "", namespace
     own = written.get("namespace")
     return str(written.get("token", "")), str(own) if own else namespace

@@ -101,7 +101,7 @@ class Seal:
             raise SealError("the token is sealed and this process has no key; set BOTFLEET_SECRET_KEYS")
         try:
             return Token(self._fernet.decrypt(stored.removeprefix(_SEALED)).decode())
-        except InvalidToken as exc:
+        except (InvalidToken, ValueError) as exc:  # ValueError: it is no ASCII text.
             raise SealError(
                 "the token was sealed with a key that this process does not have; "
                 "add that key to BOTFLEET_SECRET_KEYS"

@@ -1,0 +1,53 @@
+"""How fast a holder connects a whole fleet after a cold start."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from botfleet.settings import Settings
+
+from ..measure import cpu_seconds
+from ..report import Report
+from ..subject import Subject
+from . import Options
+
+TITLE = "cold start of 5,000 bots, TLS, connect limit off"
+RATE = "bots/s"
+
+
+def run(options: Options) -> Report:
+    """Starts a holder anew in each round."""
+    report = Report("connect", TITLE)
+    bots = options.size(5_000, 1_000)
+    with Subject(tls=True, **without_limit()) as subject:
+        subject.add_bots(bots)
+        subject.subscribe()
+        for number in options.times(options.size(3, 2)):
+            options.say(f"round {number + 1}")
+            _round(report, subject, bots)
+    report.at_least(RATE, 200.0)
+    report.note(f"{bots:,} bots; bots/s from the first rtm.connect to the last hello sent, the process's start apart")
+    return report
+
+
+def _round(report: Report, subject: Subject, bots: int) -> None:
+    subject.slack.reset()
+    began = time.monotonic()
+    holder = subject.worker("holder")
+    subject.slack.wait_for_sockets(bots, 60 + bots / 20, holder)
+    seen = subject.slack.status()
+    report.add(RATE, "1/s", bots / (seen["last_opened"] - seen["first_request"]))
+    report.add("process start to last hello", "s", seen["last_opened"] - began)
+    report.add("CPU per bot", "ms", cpu_seconds(holder.pid) / bots * 1000)
+    holder.kill()
+    subject.slack.wait_for_no_sockets()
+
+
+def without_limit() -> dict[str, object]:
+    """The settings that lift the fleet's limit of connects a second, where there is one."""
+    names = {field.name for field in dataclasses.fields(Settings)}
+    return {"connect_rate": _HIGHEST} if "connect_rate" in names else {}
+
+
+_HIGHEST = 10_000

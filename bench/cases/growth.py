@@ -1,0 +1,68 @@
+"""Whether a bot, or an event, costs more in a larger fleet."""
+
+from __future__ import annotations
+
+import time
+
+from ..measure import resident
+from ..report import Curve, Report
+from ..subject import Subject
+from . import Options, reconcile
+
+TITLE = "ingest, memory and reconciliation at 100, 1,000 and 10,000 bots: cost per event or bot"
+MEMORY, EVENT, ROUND = "memory per bot", "CPU per event", "reconcile, CPU per bot"
+_REST = 2.0
+
+
+def run(options: Options) -> Report:
+    """Measures each size in each round."""
+    report = Report("growth", TITLE)
+    sizes = (100, 500, 2_000) if options.quick else (100, 1_000, 10_000)
+    for number in options.times(options.size(3, 1)):
+        for bots in sizes:
+            options.say(f"round {number + 1}: {bots:,} bots")
+            _measure(report, bots, options)
+    for figure in (EVENT, MEMORY, ROUND):
+        _judge(report, figure, sizes)
+    return report
+
+
+def _measure(report: Report, bots: int, options: Options) -> None:
+    with Subject() as subject:
+        subject.subscribe()
+        holder = subject.holder(0)
+        time.sleep(_REST)
+        before = resident(holder.pid)
+        subject.add_bots(bots)
+        subject.slack.wait_for_sockets(bots, 60 + bots / 50, holder)
+        subject.wait_for_holder(bots, holder)
+        time.sleep(_REST)
+        report.add(_named(MEMORY, bots), "KiB", (resident(holder.pid) - before) / bots / 1024)
+        subject.ingest(holder, 5_000)
+        took = subject.ingest(holder, options.size(100_000, 20_000))
+        report.add(_named("events/s", bots), "1/s", took.rate)
+        report.add(_named(EVENT, bots), "us", 1e6 / took.rate_of_cpu)
+        holder.kill()
+        _reconcile(report, subject, bots)
+
+
+def _reconcile(report: Report, subject: Subject, bots: int) -> None:
+    inner = Report("reconcile", "")
+    reconcile.measure(inner, subject, bots)
+    cpu = inner.value("CPU, reconcile")
+    report.add(_named(ROUND, bots), "us", 1e6 * cpu / bots)
+
+
+def _named(figure: str, bots: int) -> str:
+    return f"{figure}, {bots:,} bots"
+
+
+def _judge(report: Report, figure: str, sizes: tuple[int, ...]) -> None:
+    """A cost may grow by a third at most with each step, and over the whole range."""
+    costs = [report.value(_named(figure, bots)) for bots in sizes]
+    growth = max(costs[1:]) / costs[0]
+    report.add(f"{figure}, growth", "x", growth)
+    report.at_most(f"{figure}, growth", 1.3)
+    points = [(float(bots), cost) for bots, cost in zip(sizes, costs, strict=True)]
+    unit = report.figures[_named(figure, sizes[0])].unit
+    report.curves.append(Curve(figure, "bots", unit, {"botfleet": points}, logarithmic=True))
