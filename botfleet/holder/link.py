@@ -16,7 +16,7 @@ from websocket._abnf import frame_buffer
 #: One read, bytes.
 READ_SIZE = 64 * 1024
 #: Reads in a row from one socket before the others have their turn.
-READS_IN_A_ROW = 8
+READS_IN_A_ROW = 2
 #: What may wait to be written to a peer that does not read, bytes.
 WRITE_BOUND = 256 * 1024
 #: A longer message is none of Slack's, bytes.

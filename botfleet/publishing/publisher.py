@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from ..slack.backoff import Backoff
 from ..slack.envelope import Identifier, Origin, wrap
 from ..slack.frames import Frame
 from .gathering import Gathering
+from .lanes import Lanes, count
 from .outgoing import Bundle, Outgoing
 from .router import Router, queue_for
 
@@ -90,7 +90,9 @@ class Publisher:
         self._buffer = buffer
         self._clock = clock
         self._identifier = Identifier()
-        self._waiting: deque[Outgoing | Bundle] = deque()
+        self._waiting = Lanes()
+        # Taken from the lanes and not yet known to be pushed; only the thread changes it.
+        self._batch: list[Outgoing | Bundle] = []
         self._gathering = Gathering(monotonic)
         self._weight = 0
         # Guards _waiting, _gathering and _weight together; held for microseconds only.
@@ -106,7 +108,7 @@ class Publisher:
     @property
     def unsent(self) -> int:
         """Events and bundles that wait to be pushed."""
-        return len(self._waiting) + len(self._gathering)
+        return len(self._waiting) + len(self._gathering) + len(self._batch)
 
     def publish(self, origin: Origin, frame: Frame, raw: bytes) -> None:
         """Offers an event; returns at once, whether anybody wants it or not."""
@@ -126,9 +128,9 @@ class Publisher:
         """Pushes until `close`; the body of the publisher's thread."""
         backoff = Backoff(0.05, 1.0)
         while True:
-            batch = self._take()
-            if batch:
-                self._push(batch, backoff)
+            self._take()
+            if self._batch:
+                self._push(backoff)
             elif self._closing.is_set():
                 return
 
@@ -163,9 +165,9 @@ class Publisher:
             room = self._weight + event.weight <= self._buffer
             if room and not self.router.batches:
                 self._weight += event.weight
-                self._waiting.append(event)
+                self._waiting.put(origin.key, event)
             elif room:
-                self._divide(event)
+                self._divide(origin.key, event)
             if room:
                 self._idle.clear()
         if not room:
@@ -173,18 +175,18 @@ class Publisher:
         elif not self._wake.is_set():
             self._wake.set()
 
-    def _divide(self, event: Outgoing) -> None:
+    def _divide(self, lane: str, event: Outgoing) -> None:
         """Puts an event where it belongs: by itself, into bundles, or both. Needs the lock."""
         single = [wanted for wanted in event.subscriptions if not wanted.batch]
         if single:
             self._weight += event.weight
-            self._waiting.append(event._replace(subscriptions=single))
+            self._waiting.put(lane, event._replace(subscriptions=single))
         for wanted in event.subscriptions:
             if wanted.batch:
                 self._weight += event.weight
                 full = self._gathering.add(event, wanted)
                 if full is not None:
-                    self._waiting.append(full)
+                    self._waiting.put(wanted.task, full)
 
     def _drop(self, event: Outgoing) -> None:
         self.counters.dropped += 1
@@ -200,37 +202,33 @@ class Publisher:
 
     # The thread's side
 
-    def _take(self) -> list[Outgoing | Bundle]:
-        """Waits for events and returns a batch; they stay in the buffer until they are pushed."""
-        if not (self._waiting or self._closing.is_set()):
+    def _take(self) -> None:
+        """Waits for events and makes a batch of them; nothing, where one is still to be pushed."""
+        if self._batch:
+            return
+        if not (len(self._waiting) or self._closing.is_set()):
             self._wake.wait(self._patience())
         self._wake.clear()
-        batch: list[Outgoing | Bundle] = []
-        size = 0
         with self._lock:
-            self._waiting.extend(self._gathering.take(self._hurry.is_set()))
-            for unit in self._waiting:
-                batch.append(unit)
-                size += unit.size
-                if len(batch) >= BATCH_EVENTS or size >= BATCH_BYTES:
-                    break
-        return batch
+            for bundle in self._gathering.take(self._hurry.is_set()):
+                self._waiting.put(bundle.subscription.task, bundle)
+            self._batch = self._waiting.take(BATCH_EVENTS, BATCH_BYTES)
 
     def _patience(self) -> float:
         with self._lock:
             due = self._gathering.due()
         return _LOOK if due is None else min(due, _LOOK)
 
-    def _push(self, batch: list[Outgoing | Bundle], backoff: Backoff) -> None:
+    def _push(self, backoff: Backoff) -> None:
         try:
-            new = self._sink.push(batch)
+            new = self._sink.push(self._batch)
         except PublishError as exc:
             self._wait_for_broker(exc, backoff)
             return
         backoff.reset()
         self.counters.published += new
-        self.counters.copies += _count(batch) - new
-        self._forget(batch)
+        self.counters.copies += count(self._batch) - new
+        self._forget()
         # Half empty, not just one batch less: a broker that is too slow is one alarm, not one a second.
         if self._alarmed and self._weight <= self._buffer // 2:
             logger.warning(
@@ -254,23 +252,18 @@ class Publisher:
 
     def _give_up(self) -> None:
         with self._lock:
-            self._waiting.extend(self._gathering.take(all_of_them=True))
-            left = list(self._waiting)
-        lost = _count(left)
+            bundles = self._gathering.take(all_of_them=True)
+            self._batch += [*self._waiting.take(len(self._waiting), self._weight), *bundles]
+        lost = count(self._batch)
         self.counters.dropped += lost
         logger.error(
             "Shut down with %s events that the broker did not take", lost, extra={"action": "publish.lost"}
         )
-        self._forget(left)
+        self._forget()
 
-    def _forget(self, batch: Sequence[Outgoing | Bundle]) -> None:
+    def _forget(self) -> None:
         with self._lock:
-            for unit in batch:
-                self._waiting.popleft()
-                self._weight -= unit.weight
-            if not (self._waiting or len(self._gathering)):
+            self._weight -= sum(unit.weight for unit in self._batch)
+            self._batch = []
+            if not (len(self._waiting) or len(self._gathering)):
                 self._idle.set()
-
-
-def _count(batch: Sequence[Outgoing | Bundle]) -> int:
-    return sum(len(unit.events) if isinstance(unit, Bundle) else 1 for unit in batch)

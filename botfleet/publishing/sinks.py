@@ -47,11 +47,12 @@ class RedisSink(Sink):
         self._ttl = int(dedupe_ttl * 1000)
         # By subscription and queue: one that comes again with other options makes a new template.
         self._templates: dict[tuple[str, str, str], tuple[Subscription, Template]] = {}
-        self._batches = itertools.count(1)
-        self._nonce = uuid.uuid4().hex[:12]
+        # The broker tells unacknowledged messages apart by their tags.
+        self._nonce = uuid.uuid4().hex
+        self._messages = 0
 
     def push(self, batch: Sequence[Outgoing | Bundle]) -> int:
-        arguments: list[str | bytes | int] = [self._ttl]
+        arguments: list[str | bytes | int] = [self._prefix, self._ttl, f"{self._nonce}-", self._messages]
         for kind, units in itertools.groupby(batch, _shape):
             if kind is None:
                 for bundle in units:
@@ -69,24 +70,27 @@ class RedisSink(Sink):
     def _add_events(self, arguments: list[str | bytes | int], events: list[Outgoing]) -> None:
         """Adds a section of events that go to the same handlers; see `lua/publish.lua`."""
         templates = [self._template(one, events[0]) for one in events[0].subscriptions]
+        expiring = [template for template in templates if template.max_age is not None]
         arguments += ("E", len(templates), len(events))
-        arguments += (self._prefix + template.queue for template in templates)
+        for template in templates:
+            arguments += self._written(template)
         for event in events:
-            encoded = encode_event(event.envelope)
-            arguments.append(self._mark(mark_of(event)))
-            arguments += (template.render(event.id, encoded, event.received_at) for template in templates)
+            arguments += (mark_of(event), event.id, encode_event(event.envelope))
+            if expiring:
+                arguments += (template.expiry(event.received_at) for template in expiring)
+        self._messages += len(events) * len(templates)
 
     def _add_bundle(self, arguments: list[str | bytes | int], bundle: Bundle) -> None:
         template = self._template(bundle.subscription, bundle.events[0])
-        batch_id = f"batch:{self._nonce}.{next(self._batches)}"
-        head, tail = template.halves(batch_id, bundle.events[-1].received_at)
-        arguments += ("B", self._prefix + bundle.queue, head, tail, len(bundle.events))
+        batch_id = f"batch:{self._nonce[:12]}.{self._messages}"
+        arguments += ("B", *self._written(template), batch_id)
+        arguments += (template.expiry(bundle.events[-1].received_at), len(bundle.events))
         for event in bundle.events:
-            arguments.append(self._mark(mark_of(event, bundle.subscription)))
-            arguments.append(encode_event(event.envelope))
+            arguments += (mark_of(event, bundle.subscription), encode_event(event.envelope))
+        self._messages += 1
 
-    def _mark(self, name: str) -> str:
-        return f"{self._prefix}botfleet:seen:{name}" if name else ""
+    def _written(self, template: Template) -> list[str | bytes | int]:
+        return [self._prefix + template.queue, template.places, *template.literals]
 
     def _template(self, subscription: Subscription, event: Outgoing) -> Template:
         queue = subscription.queue or event.queue

@@ -2,17 +2,17 @@
 
 A template is a real message: `app.send_task` publishes a sample through kombu's in-memory transport, and
 the places that differ from event to event are cut out of it. So whatever the installed Celery and kombu put
-into a message is in ours too; `tests/integration/test_messages.py` holds them equal.
+into a message is in ours too; `tests/integration/test_messages.py` holds them equal. The broker's script
+(`lua/publish.lua`) fills the places in, so that only what is an event's own goes over the wire for it.
 
 A message's body is base64. Three bytes make four letters, so texts whose lengths are multiples of three can
 be encoded apart and put together: the frame of a body is encoded once, an event once for all its handlers,
-and the broker's script can put a batch together of the events that are new. Spaces fill up; JSON allows it.
+and the script can put a batch together of the events that are new. Spaces fill up; JSON allows it.
 """
 
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import re
 import uuid
@@ -26,22 +26,28 @@ from kombu.utils.json import dumps
 from ..model import Subscription
 from ..redaction import BATCH, HIDDEN_KEYWORDS, describe_event
 
-#: Names that no message contains by chance.
+#: Names that no message contains by chance, with the letters that the script knows their places by.
 _ID, _BODY, _EXPIRES, _TAG, _EVENT = (
     f"~botfleet-{name}~" for name in ("id", "body", "expires", "tag", "event")
 )
-_PLACES = re.compile("|".join((_ID, _BODY, _EXPIRES, _TAG)))
-#: Between two events of a batch, in base64: a comma and its filling.
-SEPARATOR = b2a_base64(b"  ,", newline=False)
+_LETTERS = {_ID: "I", _BODY: "B", _EXPIRES: "X", _TAG: "T"}
+_PLACES = re.compile("|".join(_LETTERS))
+_FILLING = (b"", b"  ", b" ")
 
 
 def encode_event(envelope: bytes) -> bytes:
     """An event's part of a body, in base64."""
-    return b2a_base64(envelope + b"  "[: -len(envelope) % 3], newline=False)
+    return b2a_base64(envelope + _FILLING[len(envelope) % 3], newline=False)
 
 
 class Template:
     """The messages of one subscription.
+
+    Attributes:
+        queue: where they go.
+        places: the letters of what is filled in, in order.
+        literals: what stands before, between and after the places.
+        max_age: seconds after which a message expires; None for never.
 
     Args:
         app: the Celery app, for its serializer, protocol and queues.
@@ -55,40 +61,20 @@ class Template:
         message = _sample(app, subscription, queue)
         body = base64.b64decode(message["body"]).decode()
         before, after = (part.encode() for part in body.split(json.dumps(_EVENT)))
-        self._before, self._after = encode_event(before), b2a_base64(after, newline=False)
-        message["body"] = _BODY
+        frame = encode_event(before), b2a_base64(after, newline=False)
+        message["body"] = _BODY.join(part.decode() for part in frame)
         message["properties"]["delivery_tag"] = _TAG
         if self.max_age is not None:
             message["headers"]["expires"] = _EXPIRES
         text = dumps(message)
-        self._places = _PLACES.findall(text)
-        self._format = _PLACES.sub("%b", text.replace("%", "%%")).encode()
-        # The broker tells unacknowledged messages apart by this tag.
-        self._nonce = uuid.uuid4().hex
-        self._count = itertools.count(1)
+        self.places = "".join(_LETTERS[place] for place in _PLACES.findall(text))
+        self.literals = [part.encode() for part in _PLACES.split(text)]
 
-    def render(self, event_id: str, encoded: bytes, received_at: float) -> bytes:
-        """Returns an event's message, ready for the queue.
-
-        Args:
-            event_id: the event's.
-            encoded: its envelope, by `encode_event`; or a batch's.
-            received_at: what `max_age` is reckoned from, unix seconds.
-        """
-        values = {
-            _ID: event_id.encode(),
-            _BODY: b"%b%b%b" % (self._before, encoded, self._after),
-            _TAG: b"%b-%d" % (self._nonce.encode(), next(self._count)),
-        }
-        if self.max_age is not None:
-            expires = datetime.fromtimestamp(received_at + self.max_age, UTC)
-            values[_EXPIRES] = expires.isoformat().encode()
-        return self._format % tuple(map(values.__getitem__, self._places))
-
-    def halves(self, batch_id: str, received_at: float) -> tuple[bytes, bytes]:
-        """Returns a batch's message up to its events, and from there on."""
-        before, after = self.render(batch_id, _EVENT.encode(), received_at).split(_EVENT.encode())
-        return before, after
+    def expiry(self, received_at: float) -> str:
+        """When the message of an event that came at this time expires; empty where none does."""
+        if self.max_age is None:
+            return ""
+        return datetime.fromtimestamp(received_at + self.max_age, UTC).isoformat()
 
 
 def _sample(app: Any, subscription: Subscription, queue: str) -> dict[str, Any]:

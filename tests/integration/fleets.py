@@ -221,4 +221,3 @@ class World:
         commands = self.sent()
         assert {command.op for command in commands} <= {"sync"}
         return [command.key for command in commands]
-

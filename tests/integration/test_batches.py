@@ -96,7 +96,3 @@ def test_the_message_is_what_celery_would_send(
         message["body"] = json.loads(base64.b64decode(message["body"]))
         del message["properties"]["delivery_tag"]
     assert ours == theirs
-
-
-def test_the_script_and_the_template_agree_on_the_separator() -> None:
-    assert base64.b64decode("ICAs") == b"  ,"

@@ -1,72 +1,111 @@
 -- Pushes the task messages of a batch of events, each event once.
 --
 -- Keys
---   botfleet:seen:EVENT   string "1", expires after ARGV[1] ms: the event was pushed
---   QUEUE                 list: Celery's queue, read from its right end
+--   PREFIX botfleet:seen:EVENT   string "1", expires after ARGV[2] ms: the event was pushed
+--   QUEUE                        list: Celery's queue, read from its right end
 --
 -- ARGV
---   1   milliseconds for which a mark is kept
+--   1   PREFIX
+--   2   milliseconds for which a mark is kept
+--   3   what the messages' tags begin with; a number is added, from the next one on
+--   4   the number of the first message's tag
 --   then sections, each one of
---       "E", k, n, k queues, and n times: the mark's key, k messages (one for each queue)
---       "B", a queue, a message's head and tail, n, and n times: the mark's key, the event in base64;
---            one message carries those of the n events that are new, with separators between them
---   A mark's key is "" for an event whose copies can't be told.
+--       "E", k, n, k templates, and n events: mark, id, body, and a time of expiry for each of the templates
+--            that has a place for it
+--       "B", a template, an id, a time of expiry ("" without a place for it), n, and n events: mark, body;
+--            one message carries those of the n events that are new
+--   A mark is what is after "seen:"; "" for an event whose copies can't be told.
+--   A template is: its queue, the letters of its places, and the literals before, between and after them.
+--   Places: B the body (base64), I the id, X the time of expiry, T the tag.
 --
 -- Returns how many events were new. The messages of one queue go in by LPUSH in the events' order. Marks and
 -- pushes are one atomic step, so that a crash can neither lose an event nor double it.
 
-local ttl = ARGV[1]
+local seen, ttl, tag, number = ARGV[1] .. 'botfleet:seen:', ARGV[2], ARGV[3], tonumber(ARGV[4])
 local lists, order, new = {}, {}, 0
 
 local function is_new(mark)
-    if mark == '' or redis.call('SET', mark, '1', 'NX', 'PX', ttl) then
+    if mark == '' or redis.call('SET', seen .. mark, '1', 'NX', 'PX', ttl) then
         new = new + 1
         return true
     end
     return false
 end
 
-local function add(queue, message)
-    local list = lists[queue]
+-- Reads a template at a place in ARGV; returns it and the place after it.
+local function read_template(at)
+    local codes = ARGV[at + 1]
+    local template = {queue = ARGV[at], slots = {}, parts = {ARGV[at + 2]}}
+    for i = 1, #codes do
+        local code = codes:sub(i, i)
+        template.slots[i] = {2 * i, code}
+        template.expires = template.expires or code == 'X'
+        template.parts[2 * i + 1] = ARGV[at + 2 + i]
+    end
+    return template, at + 3 + #codes
+end
+
+-- Puts a message together and keeps it for its queue.
+local function add(template, values)
+    values.T = tag .. number
+    number = number + 1
+    for _, slot in ipairs(template.slots) do
+        template.parts[slot[1]] = values[slot[2]]
+    end
+    local list = lists[template.queue]
     if not list then
         list = {}
-        lists[queue] = list
-        order[#order + 1] = queue
+        lists[template.queue] = list
+        order[#order + 1] = template.queue
     end
-    list[#list + 1] = message
+    list[#list + 1] = table.concat(template.parts)
 end
 
 -- Both take the place of a section in ARGV and return that of the next.
 
 local function push_events(at)
     local k, n = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-    local event = at + 3 + k
+    local templates, expiring = {}, 0
+    at = at + 3
+    for t = 1, k do
+        templates[t], at = read_template(at)
+        expiring = expiring + (templates[t].expires and 1 or 0)
+    end
+    local values = {}
     for _ = 1, n do
-        if is_new(ARGV[event]) then
-            for q = 1, k do
-                add(ARGV[at + 2 + q], ARGV[event + q])
+        if is_new(ARGV[at]) then
+            values.I, values.B = ARGV[at + 1], ARGV[at + 2]
+            local expiry = at + 3
+            for _, template in ipairs(templates) do
+                if template.expires then
+                    values.X = ARGV[expiry]
+                    expiry = expiry + 1
+                end
+                add(template, values)
             end
         end
-        event = event + 1 + k
+        at = at + 3 + expiring
     end
-    return event
+    return at
 end
 
 local function push_bundle(at)
-    local n, parts = tonumber(ARGV[at + 4]), {}
-    for event = at + 5, at + 3 + 2 * n, 2 do
+    local template
+    template, at = read_template(at + 1)
+    local id, expiry, n, bodies = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), {}
+    for event = at + 3, at + 1 + 2 * n, 2 do
         if is_new(ARGV[event]) then
-            parts[#parts + 1] = ARGV[event + 1]
+            bodies[#bodies + 1] = ARGV[event + 1]
         end
     end
-    if #parts > 0 then
+    if #bodies > 0 then
         -- "ICAs" is "  ," in base64.
-        add(ARGV[at + 1], ARGV[at + 2] .. table.concat(parts, 'ICAs') .. ARGV[at + 3])
+        add(template, {I = id, X = expiry, B = table.concat(bodies, 'ICAs')})
     end
-    return at + 5 + 2 * n
+    return at + 3 + 2 * n
 end
 
-local at = 2
+local at = 5
 while at <= #ARGV do
     if ARGV[at] == 'E' then
         at = push_events(at)
