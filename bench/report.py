@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import measure
@@ -157,6 +157,37 @@ class Report:
             },
             "goals": [goal.as_json() for goal in self.goals],
         }
+
+    def as_saved(self) -> dict[str, Any]:
+        """All that is known, for `results.py`."""
+        return {
+            "bench": self.bench,
+            "title": self.title,
+            "machine": self.machine,
+            "figures": {name: asdict(series) for name, series in self.figures.items()},
+            "peers": {
+                peer: {name: asdict(series) for name, series in figures.items()}
+                for peer, figures in self.peers.items()
+            },
+            "goals": [asdict(goal) for goal in self.goals],
+            "notes": self.notes,
+            "curves": [asdict(curve) for curve in self.curves],
+        }
+
+    @classmethod
+    def from_saved(cls, saved: dict[str, Any]) -> Report:
+        """The reverse of `as_saved`."""
+        report = cls(saved["bench"], saved["title"])
+        report.machine = saved["machine"]
+        report.figures = {name: Series(**series) for name, series in saved["figures"].items()}
+        report.peers = {
+            peer: {name: Series(**series) for name, series in figures.items()}
+            for peer, figures in saved["peers"].items()
+        }
+        report.goals = [Goal(**goal) for goal in saved["goals"]]
+        report.notes = saved["notes"]
+        report.curves = [Curve(**curve) for curve in saved["curves"]]
+        return report
 
     # For people
 

@@ -18,6 +18,7 @@ from .errors import BotfleetError, StoreUnavailable
 from .handlers.binding import bind
 from .handlers.loader import load
 from .holder.holder import Holder
+from .holder.process import calm_garbage_collector, raise_open_files
 from .holder.threads import WatchedThread
 from .model import Subscription
 from .publishing.publisher import Sink
@@ -80,6 +81,8 @@ class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has n
 
     def create(self, worker: Any) -> Holder:
         app, fleet = worker.app, worker.app.fleet
+        raise_open_files(app.settings.max_connections)
+        calm_garbage_collector()
         _warn_of_risks(app)
         return Holder(
             name=worker.hostname,

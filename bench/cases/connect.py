@@ -27,7 +27,9 @@ def run(options: Options) -> Report:
             options.say(f"round {number + 1}")
             _round(report, subject, bots)
     report.at_least(RATE, 200.0)
-    report.note(f"{bots:,} bots; bots/s from the first rtm.connect to the last hello sent, the process's start apart")
+    report.note(
+        f"{bots:,} bots; bots/s from the first rtm.connect to the last hello sent, the process's start apart"
+    )
     return report
 
 

@@ -62,7 +62,9 @@ def run(options: Options) -> Report:
             _round(report, subject, events)
     whole = sum(series.value for name, series in report.figures.items() if not name.startswith("  "))
     report.add("sum in the holder", "us", whole)
-    report.note(f"{_PER_READ} frames a read, {_PER_PUSH} events a push; indented figures are parts of the one above")
+    report.note(
+        f"{_PER_READ} frames a read, {_PER_PUSH} events a push; indented figures are parts of the one above"
+    )
     return report
 
 
@@ -169,4 +171,3 @@ def _push(report: Report, subject: Subject, units: list[Any]) -> None:
 def _server_cpu(subject: Subject) -> float:
     found = subject.redis.info("cpu")
     return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])
-

@@ -83,9 +83,7 @@ def raw(subject: Subject, bots: int, events: int, unwanted: float = 0.0) -> Roun
     with _start_raw(subject, bots, *options) as child:
         subject.forget(queue)
         cpu = cpu_seconds(child.pid)
-        command = subject.slack.begin(
-            "flood", events=events, unwanted=unwanted, first=RAW_FIRST, bots=bots
-        )
+        command = subject.slack.begin("flood", events=events, unwanted=unwanted, first=RAW_FIRST, bots=bots)
         last = subject.wait_for_tasks(round(events * (1.0 - unwanted)), child, queue)
         sent = subject.slack.sent(command, events)
         used = cpu_seconds(child.pid) - cpu

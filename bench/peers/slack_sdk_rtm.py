@@ -1,6 +1,6 @@
 """What a user writes today: slack_sdk's RTM client, a socket each, with `.delay()` in its listener.
 
-    python -m bench.peers.slack_sdk_rtm --api URL --broker URL --queue NAME --bots N --first N
+python -m bench.peers.slack_sdk_rtm --api URL --broker URL --queue NAME --bots N --first N
 """
 
 from __future__ import annotations

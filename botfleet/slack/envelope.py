@@ -60,12 +60,15 @@ class Identifier:
         """
         channel, time = frame.channel_id, frame.time
         if time:
+            if frame.type == "message" and not frame.subtype:
+                # What most events are, told apart from the rest for speed alone.
+                return _harmless(f"{origin.key}:{channel}:message:{time}"), True
             # With the subtype: a thread's message_replied may have the very ts of the thread's first message.
             parts = [origin.key, channel, frame.type, _subtype(frame) or "", time]
             if frame.type != "message":
                 # Two people may react in the same microsecond; a message's (channel, ts) is unique by itself.
                 parts.append(frame.user_id)
-            return _harmless(":".join(part for part in parts if part)), True
+            return _harmless(":".join(filter(None, parts))), True
         return _harmless(f"{origin.key}:{frame.type}:{self._nonce}.{next(self._count)}"), False
 
 

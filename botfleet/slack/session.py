@@ -83,9 +83,8 @@ class Close:
     link: int
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Slack sent this event."""
+class Publish(NamedTuple):
+    """Slack sent this event; a tuple, because there is one for each, and tuples are made the fastest."""
 
     frame: Frame
     raw: bytes
