@@ -1,4 +1,4 @@
-"""`python -m bench NAME [--quick] [--json] [--rounds N] [--write]`; NAME may be `all`, `list` or `results`."""
+"""`python -m bench NAME [--quick] [--json] [--rounds N] [--write]`; NAME may be `all`, `list`, `results`."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def run(options: Options) -> Report:
 
 
 def _run_peers(report: Report, subject: Subject, options: Options) -> None:
-    bots = options.size(SOCKETS, 100)
+    bots = options.size(SOCKETS, 50)
     found, count = rounds.slack_sdk(subject, bots, options.size(6_000, 2_000))
     _add(report, rounds.SLACK_SDK, found)
     report.note(f"{rounds.SLACK_SDK}: {bots} sockets in one process, {count} threads")
