@@ -20,7 +20,7 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,6 +33,8 @@ HOST = "127.0.0.1"
 #: Frames written before other things have their turn.
 _TURN = 500
 _TEXT = WSMsgType.TEXT
+#: What writes a frame, and the frame.
+Writes = Sequence[tuple[Callable[[bytes], None], bytes]]
 
 
 class Counts:
@@ -144,13 +146,13 @@ class Load:
             self.sockets[bot].write(encode(frames.message(bot, number, self.stamps.now())))
         return {"began": began, "ended": time.monotonic(), "sent": total}
 
-    async def _send(self, ready: list[tuple[Callable[[bytes], None], bytes]]) -> None:
+    async def _send(self, ready: Writes) -> None:
         for start in range(0, len(ready), _TURN):
             for write, raw in ready[start : start + _TURN]:
                 write(raw)
             await asyncio.sleep(0)
 
-    async def _send_paced(self, ready: list[tuple[Callable[[bytes], None], bytes]], rate: float) -> None:
+    async def _send_paced(self, ready: Writes, rate: float) -> None:
         began, sent = time.monotonic(), 0
         while sent < len(ready):
             due = min(len(ready), int((time.monotonic() - began) * rate) + 1)

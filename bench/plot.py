@@ -1,4 +1,4 @@
-"""Plots as SVG, without a library: bars with their rounds and goals, and lines. Readable in light and dark."""
+"""Plots as SVG, without a library: bars with rounds and goals, and lines; readable in light and dark."""
 
 from __future__ import annotations
 

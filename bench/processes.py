@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Run by a bare interpreter which then becomes the program: PR_SET_PDEATHSIG (1) outlives exec, and a function
-#: run between fork and exec is unsafe where there are threads. A parent that died before is found by its pid.
+#: Run by a bare interpreter which then becomes the program: PR_SET_PDEATHSIG (1) outlives exec, and a
+#: function run between fork and exec is unsafe where there are threads. A parent that died before is found by
+#: its pid.
 _LAUNCHER = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":

@@ -18,11 +18,11 @@ from .report import Goal, Report, Series, shown
 
 HERE = Path(__file__).resolve().parent
 _HOW_TO_READ = """\
-Each figure is the **median** over its rounds; beside it stand the least and the greatest of them. Peers ran in
-the same run, in turn with botfleet (A B C, A B C, …), over the same load, the same server and the same frames.
-`x` is a ratio of two medians. Load, holder, broker and peers share the machine's cores, so rates are those of
-the whole machine, and the rates *per CPU second* those of one process. In the plots a bar is the median, a ring
-a round, a dashed red line the goal.
+Each figure is the **median** over its rounds; beside it stand the least and the greatest of them. Peers ran
+in the same run, in turn with botfleet (A B C, A B C, …), over the same load, the same server and the same
+frames. `x` is a ratio of two medians. Load, holder, broker and peers share the machine's cores, so rates are
+those of the whole machine, and the rates *per CPU second* those of one process. In the plots a bar is the
+median, a ring a round, a dashed red line the goal.
 
 Run it yourself: `make bench` (all, under 15 minutes), `python -m bench NAME [--quick] [--json] [--rounds N]`;
 `python -m bench all --write` writes this page.

@@ -79,9 +79,9 @@ if TYPE_CHECKING:
     from .handlers import Client, Commands, Event, Handler, Match, command, on
     from .manager import Manager
     from .settings import Settings
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+else:
+    # Hidden from type checkers, which would take any name for one that is there.
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)

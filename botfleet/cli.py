@@ -187,19 +187,16 @@ def _tokens(arguments: Sequence[str]) -> list[str]:
 
 
 def _report(results: Sequence[Result], as_json: bool) -> None:
-    """Prints results and ends with 1 where one is not ok."""
+    """Prints results, what failed to stderr; ends with 1 where one is not ok."""
     from . import tables
 
     if as_json:
         _print_json([one.as_json() for one in results])
     else:
         for one in results:
-            what = tables.state(one.status) if one.status else "done" if one.ok else ""
-            click.echo("  ".join(part for part in (one.team_id, what) if part), nl=one.ok)
-            if not one.ok:
-                click.echo(
-                    f"{' ' if one.team_id or what else ''}{click.style('failed', fg='red')}: {one.error}"
-                )
+            state = tables.state(one.status) if one.status else "done" if one.ok else ""
+            failure = "" if one.ok else f"{click.style('failed', fg='red')}: {one.error}"
+            click.echo("  ".join(filter(None, (one.team_id, state, failure))), err=not one.ok)
     if not all(one.ok for one in results):
         sys.exit(1)
 

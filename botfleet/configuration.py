@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .errors import ConfigurationError
 from .settings import Settings
@@ -24,16 +24,19 @@ def deployment() -> dict[str, Any]:
     Raises:
         ConfigurationError: it is there but can't be imported.
     """
-    name = os.environ.get("CELERY_CONFIG_MODULE", "celeryconfig")
+    named = os.environ.get("CELERY_CONFIG_MODULE")
+    name = named or "celeryconfig"
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        if importlib.util.find_spec(name) is None:
+        if importlib.util.find_spec(name) is None and not named:
             return {}
         module = importlib.import_module(name)
     except Exception as exc:
-        raise ConfigurationError(f"{name}.py", f"can't be imported: {type(exc).__name__}: {exc}") from exc
+        raise ConfigurationError(
+            named or "celeryconfig.py", f"can't be imported: {type(exc).__name__}: {exc}"
+        ) from exc
     return {key: value for key, value in vars(module).items() if not key.startswith("_") and key.islower()}
 
 
@@ -49,7 +52,7 @@ def load_settings(config: dict[str, Any] | None = None, **overrides: object) -> 
     config = dict(deployment() if config is None else config)
     if "broker_url" in config:
         config.setdefault("botfleet_broker_url", config["broker_url"])
-    broker = os.environ.get("CELERY_BROKER_URL")
+    broker = os.environ.get("CELERY_BROKER_URL") or None
     return Settings.load(config, None, **{"broker_url": broker, **overrides})
 
 
@@ -65,11 +68,11 @@ def celery_defaults(settings: Settings) -> dict[str, Any]:
     """Celery's settings as botfleet needs them; `celeryconfig.py` wins over each."""
     on_redis = _is_redis(settings.broker_url)
     return {
-        "broker_url": settings.broker_url,
+        "broker_url": _for_celery(settings.broker_url),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": _redis_options(settings) if on_redis else {"confirm_publish": True},
-        "result_backend": settings.broker_url if on_redis else settings.store_url,
+        "result_backend": _for_celery(settings.broker_url if on_redis else settings.store_url),
         "result_backend_transport_options": {"global_keyprefix": settings.key_prefix},
         "result_expires": _RESULTS_KEPT,
         "redis_socket_timeout": 10.0,
@@ -129,6 +132,21 @@ def _redis_options(settings: Settings) -> dict[str, Any]:
         "socket_keepalive": not _is_local(settings.broker_url),
         "health_check_interval": 5,
     }
+
+
+def _for_celery(url: str) -> str:
+    """Celery's form of a unix socket's URL.
+
+    >>> _for_celery("unix:///run/valkey.sock?db=2")
+    'redis+socket:///run/valkey.sock?virtual_host=2'
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    query = urlencode(
+        [("virtual_host" if name == "db" else name, value) for name, value in parse_qsl(parts.query)]
+    )
+    return f"redis+socket://{parts.netloc}{parts.path}" + (f"?{query}" if query else "")
 
 
 def _is_redis(url: str) -> bool:

@@ -17,7 +17,6 @@ from .clock import Clock, wall_clock
 from .errors import BotfleetError, InvalidToken, SlackError, TokenNotConnected, UsageError
 from .handlers.commands import listeners_group
 from .model import (
-    TRANSPORTS,
     Bot,
     Command,
     Desired,
@@ -231,11 +230,8 @@ class Fleet:
             return Result(False, error=str(exc), passing=not exc.fatal)
 
     def _add(self, argument: object, namespace: str | None, transport: str) -> Result:
-        if transport not in TRANSPORTS:
-            raise UsageError(f"transport is {transport!r}; expected one of {', '.join(TRANSPORTS)}")
         if transport not in SERVED:
-            expected = ", ".join(SERVED)
-            raise UsageError(f"transport {transport} is not served by this release; expected {expected}")
+            raise UsageError(f"transport is {transport!r}; this release takes {', '.join(SERVED)}")
         token = self.open(argument)
         identity = self.api.auth_test(token)
         return self._put(identity, token, self._namespace(namespace), transport, renew=False)

@@ -28,7 +28,7 @@ def run(options: Options) -> Report:
             _round(report, subject, bots)
     report.at_least(RATE, 200.0)
     report.note(
-        f"{bots:,} bots; bots/s from the first rtm.connect to the last hello sent, the process's start apart"
+        f"{bots:,} bots; from the first rtm.connect to the last hello sent, without the process's start"
     )
     return report
 

@@ -58,9 +58,9 @@ def _named(figure: str, bots: int) -> str:
 
 
 def _judge(report: Report, figure: str, sizes: tuple[int, ...]) -> None:
-    """A cost may grow by a third at most with each step, and over the whole range."""
+    """The dearest size over the cheapest before it: a cost that falls does not grow."""
     costs = [report.value(_named(figure, bots)) for bots in sizes]
-    growth = max(costs[1:]) / costs[0]
+    growth = max(later / earlier for n, earlier in enumerate(costs) for later in costs[n + 1 :])
     report.add(f"{figure}, growth", "x", growth)
     report.at_most(f"{figure}, growth", 1.3)
     points = [(float(bots), cost) for bots, cost in zip(sizes, costs, strict=True)]

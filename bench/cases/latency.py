@@ -62,9 +62,8 @@ def run(options: Options) -> Report:
         _write_handlers(subject)
         subject.add_bots(SOCKETS)
         handler = subject.worker("handler")
-        wait_until(
-            "the handlers are announced", lambda: bool(subject.store.subscriptions()), 30, 0.1, handler
-        )
+        store = subject.store
+        wait_until("the handlers are announced", lambda: bool(store.subscriptions()), 30, 0.1, handler)
         subject.holder(SOCKETS)
         _measure(subject.slack, _notes(subject), _WARM, 0)
         for number in options.times(options.size(3, 2)):

@@ -1,4 +1,4 @@
-"""What each stage of an event's way through the holder costs, measured in this process on the product's parts."""
+"""What each stage of an event's way through the holder costs: the product's parts, in this process."""
 
 from __future__ import annotations
 
@@ -62,9 +62,7 @@ def run(options: Options) -> Report:
             _round(report, subject, events)
     whole = sum(series.value for name, series in report.figures.items() if not name.startswith("  "))
     report.add("sum in the holder", "us", whole)
-    report.note(
-        f"{_PER_READ} frames a read, {_PER_PUSH} events a push; indented figures are parts of the one above"
-    )
+    report.note(f"{_PER_READ} frames a read, {_PER_PUSH} events a push")
     return report
 
 

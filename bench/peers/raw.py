@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import json
 import os
 import select
@@ -21,18 +22,18 @@ _READ = 64 * 1024
 _BATCH = 500
 #: The constant parts of one of Celery's messages, for their weight.
 _HEAD = b'{"body": "'
+_ID = b"T00000001:C00000001:message:1700000000.000001"
 _TAIL = (
-    b'", "content-encoding": "utf-8", "content-type": "application/json", "headers": {"lang": "py", "task": '
-    b'"bench.handle", "id": "T00000001:C00000001:message:1700000000.000001:bench.handle", "shadow": null, "eta": '
-    b'null, "expires": null, "group": null, "group_index": null, "retries": 0, "timelimit": [null, null], '
-    b'"root_id": "T00000001:C00000001:message:1700000000.000001:bench.handle", "parent_id": null, "argsrepr": '
-    b'"[\'T00000001:C00000001:message:1700000000.000001\']", "kwargsrepr": "{}", "origin": "gen1@bench", '
-    b'"ignore_result": true, "replaced_task_nesting": 0, "stamped_headers": null, "stamps": {}}, "properties": '
-    b'{"correlation_id": "T00000001:C00000001:message:1700000000.000001:bench.handle", "reply_to": '
-    b'"00000000-0000-0000-0000-000000000000", "delivery_mode": 2, "delivery_info": {"exchange": "", '
-    b'"routing_key": "events.message.public"}, "priority": 0, "body_encoding": "base64", "delivery_tag": '
-    b'"00000000-0000-0000-0000-000000000000"}}'
-)
+    b'", "content-encoding": "utf-8", "content-type": "application/json", "headers": {"lang": "py", '
+    b'"task": "bench.handle", "id": "%(id)b:bench.handle", "shadow": null, "eta": null, "expires": null, '
+    b'"group": null, "group_index": null, "retries": 0, "timelimit": [null, null], '
+    b'"root_id": "%(id)b:bench.handle", "parent_id": null, "argsrepr": "[\'%(id)b\']", "kwargsrepr": "{}", '
+    b'"origin": "gen1@bench", "ignore_result": true, "replaced_task_nesting": 0, "stamped_headers": null, '
+    b'"stamps": {}}, "properties": {"correlation_id": "%(id)b:bench.handle", '
+    b'"reply_to": "00000000-0000-0000-0000-000000000000", "delivery_mode": 2, "delivery_info": '
+    b'{"exchange": "", "routing_key": "events.message.public"}, "priority": 0, "body_encoding": "base64", '
+    b'"delivery_tag": "00000000-0000-0000-0000-000000000000"}}'
+) % {b"id": _ID}
 
 
 def connect(url: str, bot: int) -> socket.socket:
@@ -78,10 +79,8 @@ class Pusher:
             message = b"%b%b%b" % (_HEAD, base64.b64encode(b"[[%b], {}, null]" % frame), _TAIL)
             parts.append(b"$%d\r\n%b\r\n" % (len(message), message))
         self._sock.sendall(b"".join(parts))
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._sock.recv(_READ, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass
 
 
 def push_for_ever(sockets: dict[int, socket.socket], pusher: Pusher) -> None:

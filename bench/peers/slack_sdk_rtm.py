@@ -22,7 +22,7 @@ def make_client(api: str, bot: int, task: Any) -> RTMClient:
     """One bot's client. With a single worker it has four threads; more make it slower here."""
     client = RTMClient(token=frames.token_of(bot), base_url=api, concurrency=1)
 
-    @client.on("message")  # type: ignore[untyped-decorator]
+    @client.on("message")
     def listen(client: RTMClient, event: dict[str, Any]) -> None:
         task.delay(event)
 

@@ -55,8 +55,6 @@ class Bundle(NamedTuple):
 def mark_of(event: Outgoing, subscription: Subscription | None = None) -> str:
     """What tells that an event was pushed; for a batch handler, which gets it by itself, to that handler.
 
-    Empty for an event whose copies can't be told.
+    Also for an event whose copies have other ids: a push whose answer was lost is tried again.
     """
-    if not event.unique:
-        return ""
     return event.id if subscription is None else f"{event.id}:{subscription.task}"

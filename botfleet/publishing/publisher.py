@@ -40,8 +40,7 @@ class Sink(ABC):
     def push(self, batch: Sequence[Outgoing | Bundle]) -> int:
         """Puts the messages of all events into their queues, in order.
 
-        Safe to call again with the same batch after an error: what was there already is left out where
-        `unique` says so.
+        Safe to call again with the same batch after an error: what was there already is left out.
 
         Returns:
             How many events were new; one in a bundle counts like one by itself.

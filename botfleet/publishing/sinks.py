@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +16,7 @@ import redis
 from amqp.exceptions import AMQPError, MessageNacked  # type: ignore[import-untyped]
 from kombu.exceptions import OperationalError
 
+from ..clock import Clock, wall_clock
 from ..errors import PublishError
 from ..model import Subscription
 from .outgoing import Bundle, Outgoing, mark_of
@@ -96,7 +98,7 @@ class RedisSink(Sink):
         queue = subscription.queue or event.queue
         name = (subscription.task, queue, subscription.kwargs.get("method", ""))
         known = self._templates.get(name)
-        if known is not None and known[0] is subscription:
+        if known is not None and (known[0] is subscription or _fill_alike(known[0], subscription)):
             return known[1]
         template = Template(self._app, subscription, queue)
         self._templates[name] = (subscription, template)
@@ -110,65 +112,92 @@ def _shape(unit: Outgoing | Bundle) -> tuple[str, tuple[int, ...]] | None:
     return unit.queue, tuple(map(id, unit.subscriptions))
 
 
+def _fill_alike(one: Subscription, other: Subscription) -> bool:
+    """Whether messages of the same task for two subscriptions have the same template; bots may differ."""
+    return (one.kwargs, one.max_age, one.batch) == (other.kwargs, other.max_age, other.batch)
+
+
 class KombuSink(Sink):
     """Publishes through Celery itself, with the broker's confirms; for RabbitMQ.
 
     Copies are told by what this sink itself published: those of other holders are not, and a message whose
     confirm was lost comes twice.
+
+    Args:
+        app: the Celery app.
+        clock: the time that messages' expiry is reckoned from.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, clock: Clock = wall_clock) -> None:
         self._app = app
-        # By event and task, oldest first.
-        self._confirmed: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._clock = clock
+        # Not of the app's pool: that one tries for seconds, and the worker closes it before the last push.
+        self._connection = app.connection_for_write(transport_options={"max_retries": 0})
+        # By event, task and method, oldest first.
+        self._confirmed: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     def push(self, batch: Sequence[Outgoing | Bundle]) -> int:
         try:
-            with self._app.producer_or_acquire() as producer:
-                return sum(self._send(producer, unit) for unit in batch)
+            producer = self._app.amqp.Producer(self._connection.default_channel, auto_declare=False)
+            return sum(self._send(producer, unit) for unit in batch)
         except (OperationalError, OSError, AMQPError, MessageNacked) as exc:
+            self._connection.collect()
             raise PublishError(f"{type(exc).__name__}: {exc}") from exc
+
+    def close(self) -> None:
+        self._connection.release()
 
     def _send(self, producer: Any, unit: Outgoing | Bundle) -> int:
         if isinstance(unit, Bundle):
             return self._send_bundle(producer, unit)
-        missing = [one for one in unit.subscriptions if (unit.id, one.task) not in self._confirmed]
+        missing = [one for one in unit.subscriptions if _message(unit, one) not in self._confirmed]
         envelope = _read(unit) if missing else None
         if envelope is None:
             return 0
         for one in missing:
-            self._send_task(producer, one, unit.queue, unit.id, envelope)
-            self._remember((unit.id, one.task))
+            self._send_task(producer, one, unit, unit.id, envelope)
+            self._remember(_message(unit, one))
         return 1
 
     def _send_bundle(self, producer: Any, bundle: Bundle) -> int:
-        task = bundle.subscription.task
-        new = [event for event in bundle.events if (event.id, task) not in self._confirmed]
+        wanted = bundle.subscription
+        new = [event for event in bundle.events if _message(event, wanted) not in self._confirmed]
         envelopes = [envelope for event in new if (envelope := _read(event)) is not None]
         if envelopes:
             batch_id = f"batch:{uuid.uuid4().hex}"
-            self._send_task(producer, bundle.subscription, bundle.queue, batch_id, envelopes)
+            self._send_task(producer, wanted, new[-1], batch_id, envelopes)
         for event in new:
-            self._remember((event.id, task))
+            self._remember(_message(event, wanted))
         return len(envelopes)
 
     def _send_task(
-        self, producer: Any, subscription: Subscription, queue: str, event_id: str, argument: Any
+        self, producer: Any, subscription: Subscription, event: Outgoing, message_id: str, argument: Any
     ) -> None:
+        options = publish_options(message_id, subscription)
+        if subscription.max_age is not None:
+            # By the event's own time, not by that of this try. One that is late gets a second, in which its
+            # handler counts it.
+            due = max(event.received_at + subscription.max_age, self._clock() + 1.0)
+            options["expires"] = datetime.fromtimestamp(due, UTC)
         self._app.send_task(
             subscription.task,
             args=[argument],
             kwargs=subscription.kwargs,
             producer=producer,
-            queue=subscription.queue or queue,
+            queue=subscription.queue or event.queue,
             retry=False,
-            **publish_options(event_id, subscription),
+            **options,
         )
 
-    def _remember(self, message: tuple[str, str]) -> None:
+    def _remember(self, message: tuple[str, str, str]) -> None:
         self._confirmed[message] = None
         if len(self._confirmed) > _REMEMBERED:
             self._confirmed.popitem(last=False)
+
+
+def _message(event: Outgoing, subscription: Subscription) -> tuple[str, str, str]:
+    """What tells a message from all others."""
+    return event.id, subscription.task, str(subscription.kwargs.get("method", ""))
 
 
 def _read(event: Outgoing) -> Any:
@@ -213,4 +242,4 @@ class MemorySink(Sink):
     def _is_first(self, mark: str) -> bool:
         before = len(self._seen)
         self._seen.add(mark)
-        return not mark or len(self._seen) > before
+        return len(self._seen) > before

@@ -49,13 +49,12 @@ def test_both_in_one(fleet: RunningFleet, number: signal.Signals) -> None:
     closed(fleet, team.id)
 
 
-@BOTH_SIGNALS
-def test_handler(fleet: RunningFleet, number: signal.Signals) -> None:
+def test_handler(fleet: RunningFleet) -> None:
     handler, holder = fleet.handler(), fleet.holder()
     fleet.wait_until_ready(holder)
     team = fleet.add_workspace()
     fleet.answers(team)
-    handler.stop(number, SECONDS_TO_END)
+    handler.stop(signal.SIGQUIT, SECONDS_TO_END)
     # No socket knows of it, and what comes meanwhile is handled by the next one.
     assert fleet.control.connections(team.id) == 1
     fleet.control.say("general", f"<@{team.bot}> ping", team=team.id)
@@ -63,18 +62,12 @@ def test_handler(fleet: RunningFleet, number: signal.Signals) -> None:
     fleet.control.wait_for_message("pong", team=team.id)
 
 
-@BOTH_SIGNALS
-def test_beat(fleet: RunningFleet, number: signal.Signals) -> None:
-    beat = fleet.beat()
+def test_beat_and_flower(fleet: RunningFleet) -> None:
+    beat, flower = fleet.beat(), fleet.flower(free_port())
     beat.says("is starting")
-    beat.stop(number, SECONDS_TO_END)
-
-
-@BOTH_SIGNALS
-def test_flower(fleet: RunningFleet, number: signal.Signals) -> None:
-    flower = fleet.flower(free_port())
     flower.says("Connected to")
-    flower.stop(number, SECONDS_TO_END)
+    beat.stop(signal.SIGQUIT, SECONDS_TO_END)
+    flower.stop(signal.SIGQUIT, SECONDS_TO_END)
 
 
 def test_exit_codes_of_a_warm_stop(fleet: RunningFleet) -> None:

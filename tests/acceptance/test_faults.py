@@ -6,8 +6,6 @@ import os
 import signal
 import time
 
-import pytest
-
 from ..waiting import eventually
 from .conftest import MakeFleet
 from .fleet import RECORDING, Process, RunningFleet
@@ -96,9 +94,8 @@ def test_the_sandbox_restarts(make_fleet: MakeFleet) -> None:
         fleet.answers(team)
 
 
-@pytest.mark.parametrize("away", [0.0, 4.0], ids=["at once", "later than the lease"])
-def test_the_broker_is_killed_and_restarted_under_events(make_fleet: MakeFleet, away: float) -> None:
-    fleet = make_fleet()
+def test_the_broker_is_killed_and_restarted_under_events(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet(lease_ttl=2)
     fleet.write("celeryconfig.py", SOON_AGAIN)
     begin(fleet, 3, COUNTING)
     connected = [bot.team_id for bot in fleet.report().values()]
@@ -106,12 +103,11 @@ def test_the_broker_is_killed_and_restarted_under_events(make_fleet: MakeFleet, 
     flood = fleet.control.flood(3000, teams=connected, rate=500.0, text=FLOOD)
     eventually(lambda: len(numbers(fleet)) > 200, 10.0)
     fleet.kill_server()
-    deadline = time.monotonic() + away
-    eventually(lambda: time.monotonic() >= deadline, away + 1.0)
-    sent = fleet.control.counts()["floods"][-1]["sent"]
+    # Longer than the lease lasts: nobody may take the holder for dead afterwards.
+    away = fleet.control.counts()["floods"][-1]["sent"]
+    eventually(lambda: fleet.control.counts()["floods"][-1]["sent"] > away + 1500, 10.0)
     fleet.server.start()
     fleet.control.wait_for_flood(flood, 30.0)
-    assert sent >= away * 400
     eventually(lambda: len(set(numbers(fleet))) == 3000, 30.0)
     fleet.wait_for_rounds(2)
     noted = numbers(fleet)
@@ -130,13 +126,13 @@ def test_the_handler_restarts_under_events(make_fleet: MakeFleet) -> None:
     fleet = make_fleet()
     _, handling = begin(fleet, 2, COUNTING)
     connected = [bot.team_id for bot in fleet.report().values()]
-    flood = fleet.control.flood(1500, teams=connected, rate=300.0, text=FLOOD)
-    eventually(lambda: len(numbers(fleet)) > 100, 10.0)
+    flood = fleet.control.flood(800, teams=connected, rate=250.0, text=FLOOD)
+    eventually(lambda: len(numbers(fleet)) > 50, 10.0)
     assert handling.stop(signal.SIGTERM) == 0
     fleet.handler("--concurrency", "1")
     fleet.control.wait_for_flood(flood, 30.0)
-    eventually(lambda: len(set(numbers(fleet))) == 1500, 30.0)
-    assert len(numbers(fleet)) == 1500
+    eventually(lambda: len(set(numbers(fleet))) == 800, 30.0)
+    assert len(numbers(fleet)) == 800
     assert out_of_turn(fleet) == 0
 
 

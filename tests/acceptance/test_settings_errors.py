@@ -12,7 +12,7 @@ from botfleet.secrets import Seal
 
 from ..waiting import eventually
 from .conftest import MakeFleet
-from .fleet import Folder
+from .fleet import ROOT, Folder
 
 CELERY = ("celery", "-A", "botfleet")
 COMMANDS = {
@@ -27,10 +27,8 @@ COMMANDS = {
     "add": ("botfleet", "teams", "add", "xoxb-1"),
     "up": ("botfleet", "up"),
 }
-every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-handling_command = pytest.mark.parametrize(
-    "command", [COMMANDS["worker"], COMMANDS["handler"]], ids=["worker", "handler"]
-)
+SOME = ("handler", "beat", "flower", "status")
+HANDLER, STATUS = COMMANDS["handler"], COMMANDS["status"]
 
 
 def refuse(folder: Folder, *command: str, code: int = 1, **settings: object) -> str:
@@ -46,14 +44,14 @@ def refuse(folder: Folder, *command: str, code: int = 1, **settings: object) -> 
     return last
 
 
-@every_command
-def test_an_unknown_name(folder: Folder, command: tuple[str, ...]) -> None:
-    said = refuse(folder, *command, shard=8)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_name(folder: Folder, command: str) -> None:
+    said = refuse(folder, *COMMANDS[command], shard=8)
     assert "BOTFLEET_SHARD" in said
     assert "BOTFLEET_SHARDS" in said
 
 
-@every_command
+@pytest.mark.parametrize("command", ["handler", "status"])
 @pytest.mark.parametrize(
     ("name", "value", "takes"),
     [
@@ -63,24 +61,23 @@ def test_an_unknown_name(folder: Folder, command: tuple[str, ...]) -> None:
     ],
 )
 def test_a_bad_value(folder: Folder, command: tuple[str, ...], name: str, value: str, takes: str) -> None:
-    said = refuse(folder, *command, **{name: value})
+    said = refuse(folder, *COMMANDS[command], **{name: value})
     assert f"BOTFLEET_{name.upper()}" in said
     assert takes in said
     assert "secret-" not in said.replace("secret-keys", "")
 
 
-@every_command
-def test_a_celeryconfig_that_cannot_be_read(folder: Folder, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", SOME)
+def test_a_celeryconfig_that_cannot_be_read(folder: Folder, command: str) -> None:
     folder.write("celeryconfig.py", "botfleet_shards = = 8\n")
-    said = refuse(folder, *command)
+    said = refuse(folder, *COMMANDS[command])
     assert "celeryconfig.py" in said
     assert "SyntaxError" in said
 
 
-@every_command
-def test_a_bad_value_in_celeryconfig(folder: Folder, command: tuple[str, ...]) -> None:
+def test_a_bad_value_in_celeryconfig(folder: Folder) -> None:
     folder.write("celeryconfig.py", "botfleet_shards = 0\n")
-    assert "shards" in refuse(folder, *command).lower()
+    assert "shards" in refuse(folder, *STATUS).lower()
 
 
 # Roles
@@ -124,7 +121,8 @@ def test_a_role_of_ones_own(make_fleet: MakeFleet) -> None:
     fleet.write(
         "workers/analytics.py",
         "from botfleet.roles import HANDLER\n"
-        "role = HANDLER.but(name='analytics', handlers=('analytics',), queues=('analytics',), concurrency=3)\n",
+        "role = HANDLER.but(\n"
+        "    name='analytics', handlers=('analytics',), queues=('analytics',), concurrency=3\n)\n",
     )
     analytics, holder = fleet.worker("analytics"), fleet.holder()
     fleet.wait_until_ready(holder)
@@ -153,7 +151,6 @@ def answer_of(shown: str, name: str) -> Any:
 # Handlers
 
 
-@handling_command
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -167,9 +164,9 @@ def answer_of(shown: str, name: str) -> Any:
     ],
     ids=["import", "syntax", "error", "bare", "parameter", "async", "option"],
 )
-def test_a_handler_that_is_wrong(folder: Folder, command: tuple[str, ...], text: str, reason: str) -> None:
+def test_a_handler_that_is_wrong(folder: Folder, text: str, reason: str) -> None:
     folder.write("tasks/greetings.py", text)
-    said = refuse(folder, *command)
+    said = refuse(folder, *HANDLER)
     assert reason in said
     assert "tasks" in said
     assert "greetings" in said
@@ -184,16 +181,25 @@ def test_a_wrong_handler_leaves_holders_alone(make_fleet: MakeFleet) -> None:
     fleet.wait_until_connected(team, timeout=20.0)
 
 
-@handling_command
-def test_modules_that_are_not_there(folder: Folder, command: tuple[str, ...]) -> None:
-    assert "no_such_tasks" in refuse(folder, *command, handlers="no_such_tasks")
+def test_modules_that_are_not_there(folder: Folder) -> None:
+    assert "no_such_tasks" in refuse(folder, *COMMANDS["worker"], handlers="no_such_tasks")
 
 
 # An empty folder
 
 
+def install(folder: Folder) -> None:
+    """Makes botfleet look like an installed package: an editable one shows the repository's `tasks` too."""
+    library = folder.path / "library"
+    library.mkdir()
+    (library / "botfleet").symlink_to(ROOT / "botfleet")
+    (library / "sitecustomize.py").write_text(f"import sys\nsys.path.remove({str(ROOT)!r})\n")
+    folder.environment["PYTHONPATH"] = str(library)
+
+
 def test_an_empty_folder(make_fleet: MakeFleet) -> None:
     fleet = make_fleet()
+    install(fleet)
     holder, handler, beat = fleet.holder(), fleet.handler(), fleet.beat()
     handler.says("there is no module tasks, so there are no handlers")
     handler.says("ready.")
@@ -207,8 +213,10 @@ def test_an_empty_folder(make_fleet: MakeFleet) -> None:
 
 def test_no_role_in_an_empty_folder(make_fleet: MakeFleet) -> None:
     fleet = make_fleet()
+    install(fleet)
     worker = fleet.worker()
     worker.says("ready.")
+    assert "tasks.hello" not in worker.output
     team = fleet.workspace()
     fleet.add(team.token)
     fleet.wait_until_connected(team, timeout=20.0)
@@ -217,12 +225,18 @@ def test_no_role_in_an_empty_folder(make_fleet: MakeFleet) -> None:
 # Nothing there
 
 
-@pytest.mark.parametrize(
-    "arguments", [["status"], ["holders"], ["teams", "list"], ["teams", "remove", "T1"]], ids=" ".join
-)
+@pytest.mark.parametrize("arguments", [["status"], ["holders"], ["teams", "list"]], ids=" ".join)
 def test_a_broker_that_is_away(folder: Folder, arguments: list[str]) -> None:
     said = refuse(folder, "botfleet", *arguments, broker_url="redis://127.0.0.1:1/0")
     assert "127.0.0.1:1" in said
+
+
+def test_a_broker_that_is_away_from_each_team(folder: Folder) -> None:
+    done = folder.run("botfleet", "teams", "remove", "T1", "T2", broker_url="redis://127.0.0.1:1/0")
+    assert (done.returncode, done.stdout) == (1, "")
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert all("failed" in line and "127.0.0.1:1" in line for line in lines)
 
 
 def test_a_worker_waits_for_its_broker(folder: Folder) -> None:

@@ -179,13 +179,6 @@ def test_two_at_once(make_folder: MakeFolder, same_folder: bool) -> None:
     assert running_in(first.path) == running_in(second.path) == []
 
 
-def test_sigterm_ends_it_too(make_folder: MakeFolder) -> None:
-    folder = make_folder()
-    up = folder.up("--no-flower")
-    assert up.stop(signal.SIGTERM, SECONDS_TO_END) == 0
-    assert running_in(folder.path) == []
-
-
 def test_an_interrupt_while_it_starts(make_folder: MakeFolder) -> None:
     folder = make_folder()
     up = folder.up(ready=False)
@@ -201,15 +194,6 @@ def test_a_port_that_is_taken(make_folder: MakeFolder) -> None:
     assert said.strip().splitlines()[-1].startswith("Error: --port")
     assert port in said
     assert running_in(folder.path) == []
-
-
-def test_a_port_of_ones_own(make_folder: MakeFolder) -> None:
-    folder = make_folder()
-    port = free_port()
-    up = folder.up("--port", str(port))
-    assert address(up.output, "Slack") == f"http://127.0.0.1:{port}/"
-    assert address(up.output, "Flower") == f"http://127.0.0.1:{port + 1}/"
-    folder.end(up)
 
 
 @pytest.mark.parametrize("port", ["0", "65535", "http"])
@@ -249,10 +233,14 @@ def test_with_a_token_from_the_environment(make_folder: MakeFolder, slack: Sandb
     # The list of processes shows no token, nor does any process that `up` started get it handed down.
     for one in processes():
         assert slack.teams[1]["bot_token"] not in one.command
-    folder.end(up)
+    # Another way to end it.
+    assert up.stop(signal.SIGTERM, SECONDS_TO_END) == 0
+    assert running_in(folder.path) == []
 
 
-@pytest.mark.parametrize(("token", "reason"), [("xoxb-sandbox-none", "invalid_auth"), ("nonsense", "xoxb-")])
+@pytest.mark.parametrize(
+    ("token", "reason"), [("xoxb-sandbox-none", "invalid_auth"), ("junk:token", "xoxb-")]
+)
 def test_with_a_bad_token(make_folder: MakeFolder, slack: SandboxProcess, token: str, reason: str) -> None:
     folder = make_folder(slack_api_url=slack.api_url)
     said = folder.botfleet("up", "--no-flower", "--token", token, expect=1)
@@ -290,10 +278,13 @@ def test_a_setting_that_is_wrong(make_folder: MakeFolder) -> None:
     assert running_in(folder.path) == []
 
 
-def test_flowers_password(make_folder: MakeFolder) -> None:
+def test_a_port_and_a_password_of_ones_own(make_folder: MakeFolder) -> None:
     folder = make_folder(flower_basic_auth="admin:let me in")
-    up = folder.up()
+    port = free_port()
+    up = folder.up("--port", str(port))
+    assert address(up.output, "Slack") == f"http://127.0.0.1:{port}/"
     flower = address(up.output, "Flower")
+    assert flower == f"http://127.0.0.1:{port + 1}/"
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(flower, timeout=10)
     secret = base64.b64encode(b"admin:let me in").decode()

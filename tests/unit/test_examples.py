@@ -8,7 +8,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["botfleet.embedded", "botfleet.store.redis"])
+@pytest.mark.parametrize(
+    "name", ["botfleet.configuration", "botfleet.embedded", "botfleet.fleet", "botfleet.store.redis"]
+)
 def test_the_examples_hold(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0

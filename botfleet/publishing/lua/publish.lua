@@ -14,18 +14,20 @@
 --            that has a place for it
 --       "B", a template, an id, a time of expiry ("" without a place for it), n, and n events: mark, body;
 --            one message carries those of the n events that are new
---   A mark is what is after "seen:"; "" for an event whose copies can't be told.
+--   A mark is what is after "seen:".
 --   A template is: its queue, the letters of its places, and the literals before, between and after them.
 --   Places: B the body (base64), I the id, X the time of expiry, T the tag.
 --
 -- Returns how many events were new. The messages of one queue go in by LPUSH in the events' order. Marks and
--- pushes are one atomic step, so that a crash can neither lose an event nor double it.
+-- pushes are one atomic step, so that a crash can neither lose an event nor double it; where a queue's key is
+-- taken by something else, nothing is done at all.
 
 local seen, ttl, tag, number = ARGV[1] .. 'botfleet:seen:', ARGV[2], ARGV[3], tonumber(ARGV[4])
-local lists, order, new = {}, {}, 0
+local lists, order, marks, new = {}, {}, {}, 0
 
 local function is_new(mark)
-    if mark == '' or redis.call('SET', seen .. mark, '1', 'NX', 'PX', ttl) then
+    if redis.call('SET', seen .. mark, '1', 'NX', 'PX', ttl) then
+        marks[#marks + 1] = seen .. mark
         new = new + 1
         return true
     end
@@ -111,6 +113,15 @@ while at <= #ARGV do
         at = push_events(at)
     else
         at = push_bundle(at)
+    end
+end
+for _, queue in ipairs(order) do
+    local kind = redis.call('TYPE', queue).ok
+    if kind ~= 'none' and kind ~= 'list' then
+        for _, mark in ipairs(marks) do
+            redis.call('DEL', mark)
+        end
+        return redis.error_reply('WRONGTYPE the key of the queue ' .. queue .. ' is a ' .. kind)
     end
 end
 for _, queue in ipairs(order) do

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import redis
 
-from botfleet.clock import Clock
 from botfleet.errors import SlackError
 from botfleet.fleet import Fleet
 from botfleet.model import Bot, Command, HolderInfo, Status
@@ -182,8 +181,8 @@ class World:
         chosen = dataclasses.replace(self.settings, **settings)
         return Fleet(chosen, self.store, seal or self.seal, self.slack, self.clock)
 
-    def reconciler(self, fleet: Fleet | None = None, clock: Clock | None = None) -> Reconciler:
-        return Reconciler(fleet or self.fleet, clock or self.clock, self.elapsed)
+    def reconciler(self) -> Reconciler:
+        return Reconciler(self.fleet, self.clock, self.elapsed)
 
     def add(self, team_id: str, token: str = "1", **fields: Any) -> Bot:
         """A bot that has been there for a while."""

@@ -1,0 +1,88 @@
+"""The control tasks, called here and now, and what their arguments look like on their way."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from botfleet import control
+from botfleet.celery import app
+from botfleet.secrets import Seal
+from botfleet.store import MemoryStore
+from tests.fleets import SHARDS, FakeClock, MemoryDoor, World
+
+TOKEN = "xoxb-T1-1"
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """The fleet that the app takes for its own."""
+    clock = FakeClock()
+    store = MemoryStore(SHARDS, clock)
+    made = World(store, MemoryDoor(store), clock)
+    monkeypatch.setitem(vars(app), "fleet", made.fleet)
+    return made
+
+
+@pytest.mark.parametrize(
+    "token", [TOKEN, f" {TOKEN}", f'"{TOKEN}"', f"Bearer {TOKEN}", f"{TOKEN} {TOKEN}", "xoxb-é", "xapp-1-T1"]
+)
+def test_no_token_travels_bare_and_a_bad_one_is_refused_by_the_task_only(world: World, token: str) -> None:
+    sealed = control._sealed(token)
+    assert sealed.startswith("sealed:")
+    assert world.seal.open(sealed).reveal() == token
+    [result] = control.add_token(sealed)
+    assert result["ok"] == (token == TOKEN)
+
+
+@pytest.mark.parametrize("argument", ["T1", "beta-T1", "sealed:abc", "plain:xoxb-1", "", 5, None, ["xoxb-1"]])
+@pytest.mark.usefixtures("world")
+def test_other_arguments_travel_as_they_are(argument: Any) -> None:
+    assert control._sealed(argument) == argument
+
+
+def test_without_keys_nothing_is_sealed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(app), "fleet", world.make_fleet(Seal()))
+    assert control._sealed(TOKEN) == TOKEN
+
+
+def test_one_result_per_argument_in_order(world: World) -> None:
+    results = control.add_token(TOKEN, "junk", 5, "xoxb-T2-1", "sealed:é", TOKEN)  # type: ignore[arg-type]
+    assert [one["ok"] for one in results] == [True, False, False, True, False, True]
+    for task in (control.update_token, control.check_token, control.start, control.stop, control.restart):
+        assert [one["ok"] for one in task("T404", "T1", "T\ud800", "T2")] == [False, True, False, True]
+    assert [one["ok"] for one in control.remove_token("T1", "T1", "xoxb-T2-1")] == [True, False, True]
+    for one in results:
+        assert list(json.loads(json.dumps(one))) == ["ok", "team_id", "status", "error"]
+
+
+def test_namespaces(world: World) -> None:
+    assert control.add_token(TOKEN, namespace="beta")[0]["ok"]
+    for task in (control.update_token, control.check_token, control.start, control.stop, control.restart):
+        assert [one["ok"] for one in task("T1", namespace="beta")] == [True]
+        assert [one["ok"] for one in task("T1", namespace="other")] == [False]
+    assert control.status("T1", namespace="beta")["bots"][0]["namespace"] == "beta"
+    assert control.status()["total"] == 1
+
+
+@pytest.mark.usefixtures("world")
+def test_a_message_to_nobody() -> None:
+    for team_id, shown in (("T404", "T404"), (TOKEN, None)):
+        result = control.message(team_id, "C1", "hi")
+        assert (result["ok"], result["team_id"]) == (False, shown)
+        assert result["error"].startswith("unknown_bot")
+
+
+def test_reconciling_leaves_a_round_out_while_the_store_is_away(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert isinstance(world.real_store, MemoryStore)
+    world.door.token("T1", TOKEN)
+    world.real_store.down = True
+    control.reconcile()
+    assert "A round was left out" in caplog.text
+    world.real_store.down = False
+    control.reconcile()
+    assert world.store.bot("T1") is not None
