@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from types import FrameType
 
 from . import results
@@ -53,12 +54,15 @@ def _rounds(text: str) -> int:
 def _run(name: str, options: Options, as_json: bool, write: bool) -> bool:
     """Runs one benchmark; returns whether it came to its end (not: whether its goals are met)."""
     print(f"{name} …", file=sys.stderr, flush=True)
+    began = time.monotonic()
     try:
         report: Report = find(name)(options)
     except BenchError as exc:
         print(f"{name}: {exc}", file=sys.stderr)
         return False
-    print(f"\n{report.table()}\n", flush=True)
+    if options.quick:
+        report.note("A quick run: smaller than what the goals are meant for")
+    print(f"\n{report.table()}\n\n  took {time.monotonic() - began:.0f} s\n", flush=True)
     if write:
         results.keep(report)
     if as_json:

@@ -117,7 +117,9 @@ def _bar(row: Bar, top: float, x: Axis) -> list[str]:
         parts.append(
             f'<line class="goal" x1="{at:.1f}" y1="{top + 1:.1f}" x2="{at:.1f}" y2="{top + _ROW - 1:.1f}"/>'
         )
-    end = max(x(row.value), *(x(one) for one in row.rounds), x(row.goal or 0.0)) + 8
+    end = max(x(row.value), *map(x, row.rounds)) + 8
+    if row.goal is not None and -8 < x(row.goal) - end < 70:
+        end = x(row.goal) + 8
     parts.append(_text(end, middle + 4, shown(row.value), "", "start"))
     return parts
 
@@ -129,16 +131,17 @@ def lines(curve: Curve) -> str:
     ys = [y for points in curve.points.values() for _, y in points]
     marks = decades(min(xs), max(xs)) if curve.logarithmic else ticks(max(xs))
     across = Axis(marks, left, _WIDTH - 30, curve.logarithmic)
-    up = Axis(ticks(max(ys)), plot_bottom, _TOP)
+    top = _TOP + 16
+    up = Axis(ticks(max(ys)), plot_bottom, top)
     parts = _frame(curve.title, height)
     for mark in across.marks:
-        parts.append(_grid(across(mark), _TOP, across(mark), plot_bottom))
+        parts.append(_grid(across(mark), top, across(mark), plot_bottom))
         parts.append(_text(across(mark), plot_bottom + 17, shown(mark), "faint", "middle"))
     for mark in up.marks:
         parts.append(_grid(left, up(mark), _WIDTH - 30, up(mark)))
         parts.append(_text(left - 8, up(mark) + 4, shown(mark), "faint", "end"))
     parts.append(_text((left + _WIDTH) / 2, plot_bottom + 36, curve.x_label, "faint", "middle"))
-    parts.append(_text(left, _TOP - 8, curve.y_label, "faint", "start"))
+    parts.append(_text(left, top - 8, curve.y_label, "faint", "start"))
     place = float(left)
     for number, (name, points) in enumerate(curve.points.items()):
         parts += _line(points, number % 4, across, up)

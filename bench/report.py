@@ -39,6 +39,7 @@ class Goal:
 
     figure: str
     value: float
+    #: Whether the bound is the least that is allowed, or the most.
     least: bool
     bound: float
     unit: str = ""

@@ -101,7 +101,7 @@ def _section(saved: dict[str, Any], folder: Path) -> str:
     ]
     if report.figures:
         parts += [*_table(report), ""]
-    parts += [f"- {_sentence(note)}" for note in report.notes]
+    parts += [f"- {note}." for note in report.notes]
     remark = folder / "remarks" / f"{report.bench}.md"
     if remark.is_file():
         parts += ["", remark.read_text().strip()]

@@ -41,11 +41,13 @@ class Ingest:
         events: frames that were sent.
         seconds: from the first frame to the last task in the queue.
         cpu: seconds of CPU of the holder.
+        server_cpu: seconds of CPU of the embedded server.
         sent: what the load says.
     """
 
-    def __init__(self, events: int, seconds: float, cpu: float, sent: Sent) -> None:
-        self.events, self.seconds, self.cpu, self.sent = events, seconds, cpu, sent
+    def __init__(self, events: int, seconds: float, cpu: float, server_cpu: float, sent: Sent) -> None:
+        self.events, self.seconds, self.sent = events, seconds, sent
+        self.cpu, self.server_cpu = cpu, server_cpu
 
     @property
     def rate(self) -> float:
@@ -201,10 +203,16 @@ class Subject:
     def ingest(self, holder: Child, events: int, unwanted: float = 0.0, **how: Any) -> Ingest:
         """Floods the holder, and waits for the last task."""
         self.forget()
-        cpu = cpu_seconds(holder.pid)
+        cpu, server_cpu = cpu_seconds(holder.pid), self.server_cpu()
         command = self.slack.begin("flood", events=events, unwanted=unwanted, **how)
         tasks = round(events * (1.0 - unwanted))
         last = self.wait_for_tasks(tasks, holder)
         sent = self.slack.sent(command, events)
         last = max(last, sent.ended) if unwanted else last
-        return Ingest(events, last - sent.began, cpu_seconds(holder.pid) - cpu, sent)
+        used, server_used = cpu_seconds(holder.pid) - cpu, self.server_cpu() - server_cpu
+        return Ingest(events, last - sent.began, used, server_used, sent)
+
+    def server_cpu(self) -> float:
+        """CPU seconds that the embedded server has used."""
+        found = self.redis.info("cpu")
+        return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])

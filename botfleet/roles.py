@@ -11,11 +11,12 @@ file `workers/NAME.py` in the working directory, with a variable `role`, changes
 from __future__ import annotations
 
 import dataclasses
-import importlib
+import importlib.util
 import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .errors import ConfigurationError
@@ -102,11 +103,8 @@ def find_role(name: str | None) -> Role:
 
 
 def _load(name: str, path: Path) -> Role:
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
     try:
-        role = getattr(importlib.import_module(f"{FOLDER}.{name}"), "role", None)
+        role = getattr(_module(name, path), "role", None)
     except ConfigurationError:
         raise
     except Exception as exc:
@@ -114,6 +112,19 @@ def _load(name: str, path: Path) -> Role:
     if not isinstance(role, Role):
         raise ConfigurationError(str(path), "needs a variable `role`, a botfleet.roles.Role")
     return role
+
+
+def _module(name: str, path: Path) -> ModuleType:
+    """Loads a role's file by its path: another package named `workers` may come first on `sys.path`."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    spec = importlib.util.spec_from_file_location(f"{FOLDER}.{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _choices() -> str:

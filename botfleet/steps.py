@@ -47,6 +47,7 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
         app.subscriptions = bind(app, loaded, app.handler_context)
         named = {one.queue for one in app.subscriptions if one.queue}
         queues = (*queues, *sorted(named - set(queues)))
+        _quiet_tasks(settings.log_level)
     chosen = {name: value for name, value in role.settings.items() if name not in app.deployment}
     app.conf.update(chosen)
     # Gossip and mingle are between workers that elect; they cost a second at each start and a fan-out each.
@@ -59,6 +60,16 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
         "without_gossip": True,
         "without_mingle": True,
     }
+
+
+def _quiet_tasks(log_level: str) -> None:
+    """Leaves out Celery's two lines for each task that went well: there is one for each event.
+
+    Flower shows them all, and DEBUG brings the lines back. Retries and failures are logged at any level.
+    """
+    if log_level != "DEBUG":
+        for name in ("celery.worker.strategy", "celery.app.trace"):
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def make_sink(app: FleetApp) -> Sink:

@@ -21,7 +21,7 @@ def run(options: Options) -> Report:
     """Measures in alternating rounds, over the same events."""
     report = Report("handle-batch", TITLE)
     if not is_available():
-        report.note("not available: this botfleet has no batch handlers")
+        report.note("Not available: this botfleet has no batch handlers")
         return report
     with Subject(handlers="benchhandlers") as subject:
         text = handling.HANDLER.format(options=", batch=100, linger=0.05", argument="events: list[Event]")

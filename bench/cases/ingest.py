@@ -25,6 +25,8 @@ def run(options: Options) -> Report:
             took = subject.ingest(holder, options.size(100_000, 30_000), bots=SOCKETS)
             report.add(RATE, "1/s", took.rate)
             report.add(CPU_RATE, "1/s", took.rate_of_cpu)
+            report.add("CPU per event, holder", "µs", 1e6 * took.cpu / took.events)
+            report.add("CPU per event, server", "µs", 1e6 * took.server_cpu / took.events)
             _run_peers(report, subject, options)
     _judge(report)
     return report

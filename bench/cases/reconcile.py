@@ -60,7 +60,7 @@ def measure(report: Report, subject: Subject, bots: int) -> None:
     report.add("CPU, reconcile", "s", process_cpu() - cpu)
     report.add("duration, reconcile", "s", time.monotonic() - began)
     report.add(LONGEST, "ms", _longest_command(subject.redis))
-    report.note(f"a round looks at {done.looked_at:,} bots; the holder sees every change by itself")
+    report.note(f"A round looks at {done.looked_at:,} bots; the holder sees every change by itself")
     _look_at_all(report, Reconciler(fleet), bots)
 
 

@@ -61,7 +61,7 @@ def run(options: Options) -> Report:
             options.say(f"round {number + 1}")
             _round(report, subject, events)
     whole = sum(series.value for name, series in report.figures.items() if not name.startswith("  "))
-    report.add("sum in the holder", "us", whole)
+    report.add("sum in the holder", "µs", whole)
     report.note(f"{_PER_READ} frames a read, {_PER_PUSH} events a push")
     return report
 
@@ -86,7 +86,7 @@ def _time(report: Report, stage: str, events: int, run: Callable[[], object]) ->
     """CPU of this process; what the kernel does for it counts too."""
     began = time.process_time()
     run()
-    report.add(stage, "us", 1e6 * (time.process_time() - began) / events)
+    report.add(stage, "µs", 1e6 * (time.process_time() - began) / events)
 
 
 def _chunks(raws: list[bytes]) -> list[bytes]:
@@ -100,9 +100,9 @@ def _read(report: Report, raws: list[bytes]) -> None:
     chunks, events = _chunks(raws), len(raws)
     near, far = socket.socketpair()
     link = Link(near, 1)
-    report.add("1 read and cut", "us", 1e6 * _time_reads(far, chunks, link.read) / events)
+    report.add("1 read and cut", "µs", 1e6 * _time_reads(far, chunks, link.read) / events)
     bare = _time_reads(far, chunks, lambda: near.recv(65536))
-    report.add("  of it recv", "us", 1e6 * bare / events)
+    report.add("  of it recv", "µs", 1e6 * bare / events)
     link.close()
     far.close()
 
@@ -154,18 +154,13 @@ def _collect(publisher: Publisher, collecting: Collecting, events: int) -> list[
 def _push(report: Report, subject: Subject, units: list[Any]) -> None:
     sink = RedisSink(app, client_of(subject.server.url))
     sink.push(units[:1])
-    rest, server = units[1:], _server_cpu(subject)
+    rest, server = units[1:], subject.server_cpu()
 
     def push_all() -> None:
         for start in range(0, len(rest), _PER_PUSH):
             sink.push(rest[start : start + _PER_PUSH])
 
     _time(report, "5 encode and push", len(rest), push_all)
-    report.add("  the server's", "us", 1e6 * (_server_cpu(subject) - server) / len(rest))
+    report.add("  the server's", "µs", 1e6 * (subject.server_cpu() - server) / len(rest))
     sink.close()
     subject.forget()
-
-
-def _server_cpu(subject: Subject) -> float:
-    found = subject.redis.info("cpu")
-    return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])

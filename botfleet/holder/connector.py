@@ -6,6 +6,7 @@ import logging
 import queue
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -51,6 +52,7 @@ class Connector:
         # One context for all connections: it holds the certificates, and is most of what TLS costs in memory.
         self._tls = ssl.create_default_context()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._threads = [WatchedThread(f"connect-{n}", self._run, watcher) for n in range(1, workers + 1)]
 
     def start(self) -> None:
@@ -59,7 +61,8 @@ class Connector:
             thread.start()
 
     def stop(self) -> None:
-        """Ends the threads after what they are doing; does not wait for them."""
+        """Ends the threads after what they are doing, and forgets what waits; does not wait for them."""
+        self._closing.set()
         for _ in self._threads:
             self._jobs.put(None)
 
@@ -69,7 +72,7 @@ class Connector:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if job.wanted():
+            if job.wanted() and not self._closing.is_set():
                 job.done(self._connect(job.bot))
 
     def _connect(self, bot: Bot) -> socket.socket | SlackError:

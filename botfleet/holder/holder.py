@@ -121,7 +121,8 @@ class Holder:
         self.reactor.wait(self._say_farewell, timeout=2.0)
         self.reactor.stop()
         self._join("reactor")
-        if not self.publisher.flush(_FLUSH_TIMEOUT):
+        alive = self._threads["publisher"].is_alive()
+        if not self.publisher.flush(_FLUSH_TIMEOUT if alive else 0.0):
             logger.error("%s events could not be pushed before the end", self.publisher.unsent)
         self.publisher.close()
         self._reporter.close()

@@ -109,8 +109,8 @@ class Reactor:
 
     # For any thread
 
-    def call(self, function: Callable[[], None]) -> None:
-        """Has a function called on the reactor's thread, soon."""
+    def call(self, function: Callable[[], None]) -> bool:
+        """Has a function called on the reactor's thread, soon; False where the reactor has ended."""
         self._calls.append(function)
         try:
             self._waker.send(b"\0")
@@ -118,6 +118,8 @@ class Reactor:
             pass  # So many wake-ups wait already that one more changes nothing.
         except OSError:
             logger.debug("Called a reactor that has ended", extra={"action": "reactor.ended"})
+            return False
+        return True
 
     def wait(self, function: Callable[[], None], timeout: float) -> bool:
         """Has a function called, and waits for that; False when it took longer than `timeout` seconds."""
@@ -129,12 +131,12 @@ class Reactor:
             finally:
                 done.set()
 
-        self.call(both)
-        return done.wait(timeout)
+        return self.call(both) and done.wait(timeout)
 
     def opened(self, connection: Connection, number: int, sock: socket.socket) -> None:
         """A connector's thread opened a link."""
-        self.call(lambda: self._opened(connection, number, sock))
+        if not self.call(lambda: self._opened(connection, number, sock)):
+            sock.close()
 
     def failed(self, connection: Connection, number: int, error: SlackError) -> None:
         """A connector's thread could not open a link."""
@@ -142,16 +144,11 @@ class Reactor:
 
     def run(self) -> None:
         """Runs until `stop`; the body of the reactor's thread."""
-        while self._running:
-            for key, events in self._selector.select(self._timeout()):
-                if key.data is None:
-                    self._drain_wakeups()
-                else:
-                    self._on_ready(key.data, events)
-            self._read_ready()
-            self._run_calls()
-            self._run_timers()
-        self._close()
+        try:
+            while self._running:
+                self._turn()
+        finally:
+            self._close()
 
     def stop(self) -> None:
         """Closes every link and ends `run`."""
@@ -325,6 +322,16 @@ class Reactor:
 
     # The loop's own
 
+    def _turn(self) -> None:
+        for key, events in self._selector.select(self._timeout()):
+            if key.data is None:
+                self._drain_wakeups()
+            else:
+                self._on_ready(key.data, events)
+        self._read_ready()
+        self._run_calls()
+        self._run_timers()
+
     def _drain_wakeups(self) -> None:
         try:
             while self._woken.recv(4096):
@@ -337,11 +344,15 @@ class Reactor:
             self._calls.popleft()()
 
     def _close(self) -> None:
-        for link, connection in list(self._owners.items()):
-            self._release(connection, link)
-        self._selector.close()
+        # From here on `call` says no; what came before may bring an open socket.
         self._waker.close()
-        self._woken.close()
+        try:
+            self._run_calls()
+        finally:
+            for link, connection in list(self._owners.items()):
+                self._release(connection, link)
+            self._selector.close()
+            self._woken.close()
 
 
 def own_frame(emitted: rtm.Emit) -> tuple[Frame, bytes]:
