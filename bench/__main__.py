@@ -19,7 +19,8 @@ from .report import Report
 def main() -> int:
     """Runs the command line; returns the exit status."""
     chosen = _parse()
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     if chosen.name == "list":
         print("\n".join(f"{name:<16} {title_of(name)}" for name in CASES))
         return 0

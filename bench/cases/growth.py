@@ -22,7 +22,7 @@ def run(options: Options) -> Report:
     """Measures each size in each round."""
     report = Report("growth", TITLE)
     sizes = (100, 500, 2_000) if options.quick else (100, 1_000, 10_000)
-    for number in options.times(options.size(3, 1)):
+    for number in options.times(1):
         for bots in sizes:
             options.say(f"round {number + 1}: {bots:,} bots")
             _measure(report, bots, options)
@@ -45,8 +45,9 @@ def _measure(report: Report, bots: int, options: Options) -> None:
         report.add(_named(MEMORY, bots), "KiB", (resident(holder.pid) - before) / bots / 1024)
         subject.ingest(holder, 5_000)
         report.add(_named(FLOOD, bots), "1/s", subject.ingest(holder, options.size(100_000, 20_000)).rate)
-        paced = subject.ingest(holder, options.size(5, 3) * _RATE, rate=_RATE)
-        report.add(_named(EVENT, bots), "µs", 1e6 * paced.cpu / paced.events)
+        for _ in range(options.size(3, 1)):
+            paced = subject.ingest(holder, 3 * _RATE, rate=_RATE)
+            report.add(_named(EVENT, bots), "µs", 1e6 * paced.cpu / paced.events)
         holder.kill()
         _reconcile(report, subject, bots)
 

@@ -34,7 +34,7 @@ def run(options: Options) -> Report:
 
 def _run_peers(report: Report, subject: Subject, options: Options) -> None:
     bots = options.size(SOCKETS, 50)
-    found, count = rounds.slack_sdk(subject, bots, options.size(6_000, 2_000))
+    found, count = rounds.slack_sdk(subject, bots, options.size(4_000, 2_000))
     _add(report, rounds.SLACK_SDK, found)
     report.note(f"{rounds.SLACK_SDK}: {bots} sockets in one process, {count} threads")
     _add(report, rounds.APPLY_ASYNC, rounds.apply_async(subject, options.size(8_000, 3_000)))

@@ -42,7 +42,7 @@ def run(options: Options) -> Report:
 
 def _run_peers(report: Report, subject: Subject, options: Options) -> None:
     bots = options.size(SOCKETS, 50)
-    found, _ = rounds.slack_sdk(subject, bots, options.size(20_000, 3_000), UNWANTED)
+    found, _ = rounds.slack_sdk(subject, bots, options.size(15_000, 3_000), UNWANTED)
     raw = rounds.raw(subject, SOCKETS, options.size(300_000, 60_000), UNWANTED)
     for peer, one in ((rounds.SLACK_SDK, found), (rounds.RAW, raw)):
         report.add_peer(peer, RATE, "1/s", one.rate)

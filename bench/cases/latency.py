@@ -68,7 +68,7 @@ def run(options: Options) -> Report:
         _measure(subject.slack, _notes(subject), _WARM, 0)
         for number in options.times(options.size(3, 2)):
             options.say(f"round {number + 1}")
-            found = _measure(subject.slack, _notes(subject), options.size(30, 6), 0)
+            found = _measure(subject.slack, _notes(subject), options.size(30, 5), 0)
             _note(report, None, found)
             taken.setdefault("botfleet", []).extend(found)
             for peer, values in _measure_peers(subject, options, number):
@@ -107,10 +107,10 @@ def _measure_peers(subject: Subject, options: Options, number: int) -> list[tupl
     command = [sys.executable, "-m", "celery", "-A", "benchbare", "worker", "--loglevel", "WARNING"]
     notes.touch()
     with Child("bare", command, subject.folder, bench_environment()) as worker:
-        for bots in PEER_SOCKETS if number == 0 else PEER_SOCKETS[:1]:
+        for bots in PEER_SOCKETS if number == 0 and not options.quick else PEER_SOCKETS[:1]:
             with rounds.start_slack_sdk(subject, bots, _QUEUE):
                 _measure(subject.slack, notes, _WARM, rounds.SLACK_SDK_FIRST, bots)
-                seconds = options.size(15, 5)
+                seconds = options.size(10, 4)
                 values = _measure(subject.slack, notes, seconds, rounds.SLACK_SDK_FIRST, bots)
             worker.check()
             found.append((f"{rounds.SLACK_SDK}, {bots} sockets", values))

@@ -45,6 +45,7 @@ def run(options: Options) -> Report:
     _add_up(report)
     report.at_most(CPU, 2.0)
     report.at_most(LONGEST, 20.0, max(report.figures[LONGEST].values))
+    report.note("A round of beat's looks at some bots in rotation; the holder sees each change by itself")
     report.note(f"{bots:,} bots; a store command's time is the server's, by SLOWLOG")
     return report
 
@@ -60,7 +61,7 @@ def measure(report: Report, subject: Subject, bots: int) -> None:
     report.add("CPU, reconcile", "s", process_cpu() - cpu)
     report.add("duration, reconcile", "s", time.monotonic() - began)
     report.add(LONGEST, "ms", _longest_command(subject.redis))
-    report.note(f"A round looks at {done.looked_at:,} bots; the holder sees every change by itself")
+    report.add("bots that a round looks at", "bots", done.looked_at)
     _look_at_all(report, Reconciler(fleet), bots)
 
 

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 #: Seconds that `stop` waits for a thread; the courier may be in the midst of a call to the store.
 _JOIN_TIMEOUT = 3.0
 #: Seconds that `stop` gives the publisher to get rid of what is left.
-_FLUSH_TIMEOUT = 5.0
+_FLUSH_TIMEOUT = 3.0
 
 
 def timing_of(settings: Settings) -> rtm.Timing:

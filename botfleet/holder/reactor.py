@@ -30,6 +30,8 @@ from .link import Link, LinkClosed
 logger = logging.getLogger(__name__)
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+#: Turns that a link gets before another takes its place: 8 MiB at the least, more than a kernel keeps.
+_FORMER_READS = 64
 
 
 class Surroundings(Protocol):
@@ -211,6 +213,24 @@ class Reactor:
 
     def _read(self, link: Link) -> None:
         connection = self._owners[link]
+        if len(connection.links) > 1:
+            self._read_former(connection, link)
+        if link in self._owners:
+            self._read_once(connection, link)
+
+    def _read_former(self, connection: Connection, link: Link) -> None:
+        """Reads what waits on earlier links, for hello on this one closes them.
+
+        They may hold what was said before rtm.connect, which comes on no other link.
+        """
+        for former in [one for one in connection.links.values() if one.number < link.number]:
+            for _ in range(_FORMER_READS):
+                self._ready.pop(former, None)
+                self._read_once(connection, former)
+                if former not in self._ready:
+                    break
+
+    def _read_once(self, connection: Connection, link: Link) -> None:
         try:
             messages, more = link.read()
         except LinkClosed as exc:

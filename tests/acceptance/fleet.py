@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -11,9 +12,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
+
+import pytest
 
 from botfleet.embedded import EmbeddedServer
 from botfleet.fleet import BotReport, Fleet
@@ -91,8 +94,10 @@ class Process:
         """Waits until the log holds a text."""
 
         def said() -> bool:
+            ended = not self.running
             found = text in self.output
-            assert found or self.running, f"{self.name} has ended:\n{self.output}"
+            if ended and not found:
+                pytest.fail(f"{self.name} has ended:\n{self.output}")
             return found
 
         eventually(said, timeout)
@@ -109,6 +114,10 @@ class Process:
         try:
             status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
+            # A worker then logs what each of its threads is doing.
+            self.send(signal.SIGUSR1)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
             raise AssertionError(f"{self.name} runs on after {timeout:g} s:\n{self.output}") from None
         eventually(lambda: not self._members(), 1.0 if status >= 0 else 5.0)
         return status
@@ -172,10 +181,18 @@ def clean_environment(**names: str) -> dict[str, str]:
     return kept | names
 
 
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row, below those that the system gives to clients."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)
 
 
 class Folder:
@@ -356,7 +373,8 @@ class RunningFleet(Folder):
         return eventually(lambda: self._owner(process), 20.0, 0.05)
 
     def _owner(self, process: Process) -> HolderInfo | None:
-        assert process.running, f"{process.name} has ended:\n{process.output}"
+        if not process.running:
+            pytest.fail(f"{process.name} has ended:\n{process.output}")
         version = self.fleet.store.subscriptions_version()
         owners = (one for one in self.fleet.store.holders() if one.pid == process.pid and not one.standby)
         return next((one for one in owners if one.subscriptions == version > 0), None)

@@ -133,7 +133,8 @@ def test_the_handler_restarts_under_events(make_fleet: MakeFleet) -> None:
     fleet.control.wait_for_flood(flood, 30.0)
     eventually(lambda: len(set(numbers(fleet))) == 800, 30.0)
     assert len(numbers(fleet)) == 800
-    assert out_of_turn(fleet) == 0
+    # What it had fetched in advance went back to the end of the queue.
+    assert out_of_turn(fleet) <= IN_FLIGHT
 
 
 def test_a_task_whose_worker_was_killed_is_done_again(make_fleet: MakeFleet) -> None:

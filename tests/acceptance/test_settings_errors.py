@@ -193,7 +193,10 @@ def install(folder: Folder) -> None:
     library = folder.path / "library"
     library.mkdir()
     (library / "botfleet").symlink_to(ROOT / "botfleet")
-    (library / "sitecustomize.py").write_text(f"import sys\nsys.path.remove({str(ROOT)!r})\n")
+    (library / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "sys.path[:] = [one for one in sys.path if not os.path.isdir(os.path.join(one, 'tasks'))]\n"
+    )
     folder.environment["PYTHONPATH"] = str(library)
 
 
