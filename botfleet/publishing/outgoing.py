@@ -15,8 +15,6 @@ class Outgoing(NamedTuple):
     """One event on its way: a message for each subscription."""
 
     id: str
-    #: Whether every copy of this event has the same id, so that a second one is told and left out.
-    unique: bool
     envelope: bytes
     received_at: float
     #: The queue for subscriptions that name none.

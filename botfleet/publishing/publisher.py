@@ -114,14 +114,13 @@ class Publisher:
         self.counters.events += 1
         subscriptions = self.router.match(origin, frame)
         if subscriptions:
-            event_id, unique = self._identifier.identify(origin, frame)
-            self._offer(origin, frame, raw, event_id, unique, subscriptions)
+            self._offer(origin, frame, raw, self._identifier.identify(origin, frame), subscriptions)
 
     def publish_own(self, origin: Origin, frame: Frame, raw: bytes, event_id: str) -> None:
         """Offers an event that botfleet itself made, under an id that tells its copies."""
         subscriptions = self.router.match(origin, frame)
         if subscriptions:
-            self._offer(origin, frame, raw, event_id, True, subscriptions)
+            self._offer(origin, frame, raw, event_id, subscriptions)
 
     def run(self) -> None:
         """Pushes until `close`; the body of the publisher's thread."""
@@ -153,12 +152,11 @@ class Publisher:
         frame: Frame,
         raw: bytes,
         event_id: str,
-        unique: bool,
         subscriptions: list[Subscription],
     ) -> None:
         received_at = self._clock()
         envelope = wrap(event_id, origin, frame, raw, received_at)
-        event = Outgoing(event_id, unique, envelope, received_at, queue_for(frame), subscriptions)
+        event = Outgoing(event_id, envelope, received_at, queue_for(frame), subscriptions)
         self.counters.wanted += 1
         with self._lock:
             room = self._weight + event.weight <= self._buffer

@@ -51,25 +51,23 @@ class Identifier:
         self._nonce = nonce or uuid.uuid4().hex[:12]
         self._count = itertools.count(1)
 
-    def identify(self, origin: Origin, frame: Frame) -> tuple[str, bool]:
-        """Names an event.
+    def identify(self, origin: Origin, frame: Frame) -> str:
+        """Names an event: every copy of it gets the same id.
 
-        Returns:
-            The id, and whether every copy of the event gets the same one (and can be told to be a copy).
-            An event without a time of its own (typing, presence) gets an id that nothing else has.
+        But for one without a time of its own (typing, presence): its id is one that nothing else has.
         """
         channel, time = frame.channel_id, frame.time
         if time:
             if frame.type == "message" and not frame.subtype:
                 # What most events are, told apart from the rest for speed alone.
-                return _harmless(f"{origin.key}:{channel}:message:{time}"), True
+                return _harmless(f"{origin.key}:{channel}:message:{time}")
             # With the subtype: a thread's message_replied may have the very ts of the thread's first message.
             parts = [origin.key, channel, frame.type, _subtype(frame) or "", time]
             if frame.type != "message":
                 # Two people may react in the same microsecond; a message's (channel, ts) is unique by itself.
                 parts.append(frame.user_id)
-            return _harmless(":".join(filter(None, parts))), True
-        return _harmless(f"{origin.key}:{frame.type}:{self._nonce}.{next(self._count)}"), False
+            return _harmless(":".join(filter(None, parts)))
+        return _harmless(f"{origin.key}:{frame.type}:{self._nonce}.{next(self._count)}")
 
 
 def _subtype(frame: Frame) -> str | None:

@@ -41,7 +41,7 @@ def sink(app: Celery, redis_url: str) -> RedisSink:
 def outgoing(number: int, text: str = "") -> Outgoing:
     # Texts of each length modulo three: base64 must fit together wherever an event ends.
     envelope = json.dumps({"id": f"Ev{number}", "text": text or "x" * number}, ensure_ascii=False)
-    return Outgoing(f"Ev{number}", True, envelope.encode(), 1_700_000_000.0, "q", (SINK,))
+    return Outgoing(f"Ev{number}", envelope.encode(), 1_700_000_000.0, "q", (SINK,))
 
 
 def bundle(*numbers: int) -> Bundle:

@@ -102,9 +102,9 @@ def outgoing(raw: bytes, *subscriptions: Subscription) -> Outgoing:
     """An event on its way, made as the publisher makes it."""
     frame = decode(raw)
     assert frame is not None
-    event_id, unique = Identifier().identify(ORIGIN, frame)
+    event_id = Identifier().identify(ORIGIN, frame)
     now = time.time()
-    return Outgoing(event_id, unique, wrap(event_id, ORIGIN, frame, raw, now), now, QUEUE, subscriptions)
+    return Outgoing(event_id, wrap(event_id, ORIGIN, frame, raw, now), now, QUEUE, subscriptions)
 
 
 def message(text: str = "hello", **fields: Any) -> bytes:

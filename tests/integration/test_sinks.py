@@ -48,9 +48,9 @@ def app_for(url: str, **settings: Any) -> Celery:
     return app
 
 
-def event(number: int, *subscriptions: Subscription, unique: bool = True, text: str = "") -> Outgoing:
+def event(number: int, *subscriptions: Subscription, text: str = "") -> Outgoing:
     envelope = json.dumps({"id": f"Ev{number}", "payload": {"text": text}}).encode()
-    return Outgoing(f"Ev{number}", unique, envelope, time.time(), "q", subscriptions or (FIRST,))
+    return Outgoing(f"Ev{number}", envelope, time.time(), "q", subscriptions or (FIRST,))
 
 
 def events(numbers: range, *subscriptions: Subscription) -> list[Outgoing]:
@@ -120,12 +120,6 @@ class TestRedis:
         assert one.push([event(3)]) == 0
         assert ids(redis_client) == [*expected([1, 2, 3]), "Ev3:tasks.second"]
 
-    def test_what_has_no_id_of_its_own_is_never_a_copy(
-        self, sink: RedisSink, redis_client: redis.Redis
-    ) -> None:
-        assert sink.push([event(n, unique=False) for n in (1, 2)]) == 2
-        assert ids(redis_client) == expected([1, 2])
-
     def test_two_holders_at_once_push_each_event_once(
         self, make: MakeSink, redis_client: redis.Redis
     ) -> None:
@@ -168,7 +162,7 @@ class TestRedis:
     def test_there_is_no_key_without_an_end_but_the_queues(
         self, sink: RedisSink, redis_client: redis.Redis
     ) -> None:
-        sink.push([*events(range(100), FIRST, ELSEWHERE), *(event(n, unique=False) for n in (100, 101))])
+        sink.push(events(range(100), FIRST, ELSEWHERE))
         names = [name for name in redis_client.scan_iter() if redis_client.ttl(name) == -1]
         assert sorted(names) == ["elsewhere", "q"]
 
@@ -200,15 +194,14 @@ class TestRedis:
         assert sink.push(events(range(1, 50))) == 49
         assert ids(redis_client) == expected(range(50))
 
-    @pytest.mark.parametrize("unique", [True, False], ids=["message", "typing"])
     def test_a_batch_whose_answer_was_lost_is_not_doubled_by_the_next_try(
-        self, make: MakeSink, valkey: EmbeddedServer, redis_client: redis.Redis, tmp_path: Path, unique: bool
+        self, make: MakeSink, valkey: EmbeddedServer, redis_client: redis.Redis, tmp_path: Path
     ) -> None:
         target = Path(redis_py_url(valkey.url).removeprefix("unix://"))
         with Proxy(target, tmp_path / "proxy.sock") as proxy:
             sink = make(proxy.url)
             sink.push([event(0)])
-            batch = [event(n, FIRST, SECOND, unique=unique) for n in (1, 2, 3)]
+            batch = [event(n, FIRST, SECOND) for n in (1, 2, 3)]
             proxy.lose_answers(1)
             with pytest.raises(PublishError):
                 sink.push(batch)

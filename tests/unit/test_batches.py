@@ -41,7 +41,7 @@ class Clock:
 
 
 def outgoing(number: int, queue: str = "q") -> Outgoing:
-    return Outgoing(f"Ev{number}", True, b"{}", 1.0, queue, (SINK,))
+    return Outgoing(f"Ev{number}", b"{}", 1.0, queue, (SINK,))
 
 
 def offer(publisher: Publisher, number: int) -> None:

@@ -15,7 +15,7 @@ SUBSCRIPTION = Subscription(task="t", types=("*",))
 
 
 def unit(name: object, size: int = 10) -> Outgoing:
-    return Outgoing(str(name), True, b"x" * size, 1.0, "q", (SUBSCRIPTION,))
+    return Outgoing(str(name), b"x" * size, 1.0, "q", (SUBSCRIPTION,))
 
 
 def test_one_event_of_another_bot_does_not_wait_for_a_flood() -> None:
