@@ -16,6 +16,7 @@ CASES = {
     "density": "density",
     "idle": "idle",
     "latency": "latency",
+    "fairness": "fairness",
     "handle": "handle",
     "handle-batch": "handle_batch",
     "connect": "connect",

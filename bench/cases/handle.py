@@ -15,7 +15,7 @@ _OURS = Subscription(task="benchhandlers.handle", types=("message",))
 def run(options: Options) -> Report:
     """Measures in alternating rounds, over the same messages."""
     report = Report("handle", TITLE)
-    events = options.size(8_000, 2_500)
+    events = options.size(6_000, 2_500)
     with Subject(handlers="benchhandlers") as subject:
         text = handling.HANDLER.format(options="", argument="event: Event")
         (subject.folder / "benchhandlers.py").write_text(text)

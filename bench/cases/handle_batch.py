@@ -50,11 +50,11 @@ def _round(
     report: Report, subject: Subject, holder: Child, ours: list[Subscription], options: Options
 ) -> None:
     """The batch handler empties its queue of more events than the bare task, in about the same time."""
-    bare = options.size(8_000, 2_500)
+    bare = options.size(5_000, 2_500)
     subject.subscribe([handling.BARE_SUBSCRIPTION])
     handling.fill(subject, holder, bare)
     report.add_peer(handling.BARE, handling.RATE, "1/s", handling.bare_rate(subject, bare))
-    batched = options.size(80_000, 25_000)
+    batched = options.size(60_000, 25_000)
     subject.subscribe(ours)
     handling.fill(subject, holder, batched)
     report.add(handling.RATE, "1/s", handling.handler_rate(subject, batched))

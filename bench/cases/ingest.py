@@ -44,7 +44,7 @@ def _run_peers(report: Report, subject: Subject, options: Options) -> None:
     if program is None:
         report.note(f"{rounds.RELAX} was not run: {relax.VARIABLE} names no executable")
         return
-    _add(report, rounds.RELAX, rounds.relax_round(subject, program, SOCKETS, options.size(50_000, 10_000)))
+    _add(report, rounds.RELAX, rounds.relax_round(subject, program, SOCKETS, options.size(100_000, 30_000)))
 
 
 def _add(report: Report, peer: str, found: rounds.Round) -> None:
