@@ -26,7 +26,7 @@ FIND_PYTHON = \
 	fi; \
 	exit 1
 
-.PHONY: help up test check format clean
+.PHONY: help up test check bench format clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -43,6 +43,9 @@ check: $(FOR_DEV) ## lint, formatting, types, and which module may import which
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports
+
+bench: $(FOR_DEV) ## measure everything beside its peers (under 15 minutes); ARGS="--write" keeps it
+	@$(PYTHON) -m bench all $(ARGS)
 
 format: $(FOR_DEV) ## bring the code into its usual form
 	@$(PYTHON) -m ruff check --fix

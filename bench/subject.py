@@ -32,6 +32,8 @@ ONE_HANDLER = (Subscription(task="bench.handle", types=("message",)),)
 #: Seconds between two looks at a queue's length.
 _LOOK = 0.004
 _HOLDER_START = 60.0
+#: Seconds after which a process that has just started has nothing more to do.
+_REST = 2.0
 
 
 class Ingest:
@@ -136,6 +138,13 @@ class Subject:
         holder = self.worker("holder")
         self.slack.wait_for_sockets(bots, timeout or _HOLDER_START + bots / 50, holder)
         self.wait_for_holder(bots, holder)
+        return holder
+
+    def start_holder(self) -> Child:
+        """Starts a holder that has nothing to hold yet but the subscriptions, and lets it come to rest."""
+        self.subscribe()
+        holder = self.holder(0)
+        time.sleep(_REST)
         return holder
 
     def wait_for_holder(self, bots: int, holder: Child) -> None:

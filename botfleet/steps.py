@@ -19,7 +19,7 @@ from .errors import BotfleetError, StoreUnavailable
 from .handlers.binding import bind
 from .handlers.loader import load
 from .holder.holder import Holder
-from .holder.process import calm_garbage_collector, raise_open_files
+from .holder.process import calm_garbage_collector, raise_open_files, shorten_turns
 from .holder.threads import WatchedThread
 from .model import Subscription
 from .publishing.publisher import Sink
@@ -101,6 +101,7 @@ class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has n
         app, fleet = worker.app, worker.app.fleet
         raise_open_files(app.settings.max_connections)
         calm_garbage_collector()
+        shorten_turns()
         _warn_of_risks(app)
         return Holder(
             name=worker.hostname,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,29 @@ from .servers import require
 
 #: Makes a store over the test's own, empty server: `make_store(shards=4, key_prefix="x:")`.
 MakeStore = Callable[..., RedisStore]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Undoes what a test does to logging: Celery's workers and command lines set it up for a whole process."""
+    root, kept = logging.getLogger(), _logging_state()
+    level, handlers, disabled = root.level, root.handlers[:], root.manager.disable
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    logging.disable(disabled)
+    for name, logger in _loggers():
+        logger.setLevel(kept.get(name, (logging.NOTSET, False, True))[0])
+        logger.disabled, logger.propagate = kept.get(name, (logging.NOTSET, False, True))[1:]
+
+
+def _loggers() -> list[tuple[str, logging.Logger]]:
+    found = logging.getLogger().manager.loggerDict.items()
+    return [(name, one) for name, one in found if isinstance(one, logging.Logger)]
+
+
+def _logging_state() -> dict[str, tuple[int, bool, bool]]:
+    return {name: (one.level, one.disabled, one.propagate) for name, one in _loggers()}
 
 
 @pytest.fixture(scope="session")

@@ -34,9 +34,7 @@ def run(options: Options) -> Report:
 
 def _measure(report: Report, bots: int, options: Options) -> None:
     with Subject() as subject:
-        subject.subscribe()
-        holder = subject.holder(0)
-        time.sleep(_REST)
+        holder = subject.start_holder()
         before = resident(holder.pid)
         subject.add_bots(bots)
         subject.slack.wait_for_sockets(bots, 60 + bots / 50, holder)
@@ -46,7 +44,7 @@ def _measure(report: Report, bots: int, options: Options) -> None:
         subject.ingest(holder, 5_000)
         report.add(_named(FLOOD, bots), "1/s", subject.ingest(holder, options.size(100_000, 20_000)).rate)
         for _ in range(options.size(3, 1)):
-            paced = subject.ingest(holder, 3 * _RATE, rate=_RATE)
+            paced = subject.ingest(holder, 2 * _RATE, rate=_RATE)
             report.add(_named(EVENT, bots), "µs", 1e6 * paced.cpu / paced.events)
         holder.kill()
         _reconcile(report, subject, bots)

@@ -30,7 +30,7 @@ _HOLDER = "bench@nowhere"
 def run(options: Options) -> Report:
     """Beat's side and the holder's side of a round, each as it really runs."""
     report = Report("reconcile", TITLE)
-    bots = options.size(100_000, 20_000)
+    bots = options.size(100_000, 10_000)
     with Subject(check_interval=3600) as subject:
         options.say(f"{bots:,} bots")
         subject.add_bots(bots)

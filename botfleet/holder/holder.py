@@ -144,6 +144,9 @@ class Holder:
 
         self._connector.connect(connection.bot, wanted, done)
 
+    def passes_over(self, kind: bytes) -> bool:
+        return self.publisher.passes_over(kind)
+
     def publish(self, origin: Origin, frame: Frame, raw: bytes) -> None:
         self.publisher.publish(origin, frame, raw)
 

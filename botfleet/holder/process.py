@@ -1,10 +1,11 @@
-"""What a process that keeps many sockets sets for itself: its open files, and its garbage collector."""
+"""What a process that keeps many sockets sets for itself: open files, threads, memory."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import resource
+import sys
 
 logger = logging.getLogger(__name__)
 
@@ -14,6 +15,8 @@ _OTHER_FILES = 200
 #: and freed by the hundred thousand and never in cycles; with Python's own figure looking through those
 #: that wait took a quarter of the holder's time under load.
 _GC_THRESHOLDS = (100_000, 50, 100)
+#: Seconds that a thread may keep the interpreter to itself.
+_SWITCH_INTERVAL = 0.0005
 
 
 def raise_open_files(connections: int) -> int:
@@ -43,6 +46,15 @@ def raise_open_files(connections: int) -> int:
             extra={"action": "limits.files"},
         )
     return soft
+
+
+def shorten_turns() -> None:
+    """Has threads give way to each other sooner than after Python's 5 ms.
+
+    The publisher needs the interpreter for a moment only, twice in each push; behind a busy reactor it would
+    wait 5 ms each time, with the broker idle meanwhile.
+    """
+    sys.setswitchinterval(_SWITCH_INTERVAL)
 
 
 def calm_garbage_collector() -> None:

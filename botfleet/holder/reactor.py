@@ -24,7 +24,7 @@ from ..errors import SlackError
 from ..model import Bot
 from ..slack import session as rtm
 from ..slack.envelope import Origin
-from ..slack.frames import Frame, decode
+from ..slack.frames import Frame, decode, peek_type
 from .link import Link, LinkClosed
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,9 @@ class Surroundings(Protocol):
 
     def connect(self, connection: Connection, number: int) -> None:
         """Open a link for this connection; answer with `Reactor.opened` or `Reactor.failed`."""
+
+    def passes_over(self, kind: bytes) -> bool:
+        """Whether nobody wants events of this type (and one was counted): it is not even decoded."""
 
     def publish(self, origin: Origin, frame: Frame, raw: bytes) -> None:
         """Slack sent an event."""
@@ -247,6 +250,9 @@ class Reactor:
         now, session = self._clock(), connection.session
         session.heard(link.number, now)
         for raw in messages:
+            kind = peek_type(raw)
+            if kind and kind not in rtm.SPECIAL_TYPES and self._surroundings.passes_over(kind):
+                continue
             frame = decode(raw)
             if frame is None:
                 self._count_malformed(connection)

@@ -109,6 +109,13 @@ class Publisher:
         """Events and bundles that wait to be pushed."""
         return len(self._waiting) + len(self._gathering) + len(self._batch)
 
+    def passes_over(self, kind: bytes) -> bool:
+        """Whether nobody wants events of this type; then one is counted, and need not be offered."""
+        if not self.router.ignores(kind):
+            return False
+        self.counters.events += 1
+        return True
+
     def publish(self, origin: Origin, frame: Frame, raw: bytes) -> None:
         """Offers an event; returns at once, whether anybody wants it or not."""
         self.counters.events += 1

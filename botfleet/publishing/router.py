@@ -63,6 +63,11 @@ class Router:
             for kind in kinds
         }
         self._every = self._by_type.pop(EVERY_TYPE, ())
+        self._kinds = frozenset(kind.encode() for kind in self._by_type)
+
+    def ignores(self, kind: bytes) -> bool:
+        """Whether nobody wants any event of a type, whatever else is in it."""
+        return not self._every and kind not in self._kinds
 
     def match(self, origin: Origin, frame: Frame) -> list[Subscription]:
         """Returns the subscriptions that want this event, in the order of their declaration."""

@@ -82,6 +82,20 @@ def decode(raw: bytes) -> Frame | None:
         return None
 
 
+_TYPE_FIRST = b'{"type":"'
+
+
+def peek_type(raw: bytes) -> bytes:
+    """A frame's type where it stands first, as Slack writes it; empty elsewhere. Looks at nothing else.
+
+    >>> peek_type(b'{"type":"user_typing","channel":"C1"}'), peek_type(b'{"ok":true}')
+    (b'user_typing', b'')
+    """
+    if not raw.startswith(_TYPE_FIRST):
+        return b""
+    return raw[len(_TYPE_FIRST) : raw.find(b'"', len(_TYPE_FIRST))]
+
+
 def encode(frame: dict[str, Any]) -> str:
     """Encodes an outgoing frame."""
     return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))

@@ -467,7 +467,8 @@ def _is_too_long(command: Command) -> bool:
     return len(_encode_command(command, 10**9).encode()) > FRAME_LIMIT
 
 
-#: By frame type: what concerns the connection itself. `""` is an answer to something sent.
+#: By frame type: what concerns the connection itself. `""` is an answer to something sent. No frame of
+#: another type changes a session, but by having come.
 _SPECIAL = {
     "hello": Session._on_hello,
     "goodbye": Session._on_goodbye,
@@ -475,3 +476,5 @@ _SPECIAL = {
     "pong": Session._on_pong,
     "": Session._on_answer,
 }
+#: These types, as they stand in a frame.
+SPECIAL_TYPES = frozenset(kind.encode() for kind in _SPECIAL)

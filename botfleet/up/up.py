@@ -56,6 +56,7 @@ class Up:
         self._port = port
         self._children: list[Child] = []
         self._began = time.monotonic()
+        self._interrupted = False
 
     def run(self) -> int:
         """Runs; returns the exit code.
@@ -64,7 +65,7 @@ class Up:
             BotfleetError: something can't be started; everything that was is ended.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+            signal.signal(number, self._interrupt)
         config = deployment()
         settings = load_settings(config)
         own_broker = not names_broker(config)
@@ -102,6 +103,11 @@ class Up:
         else:
             click.echo(f"Ready after {time.monotonic() - self._began:.1f} s. Ctrl-C ends it.")
         self._watch()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        # Python drops what is raised while it runs a finalizer, so the loops look at the mark, too.
+        self._interrupted = True
+        raise Interrupted
 
     # Parts
 
@@ -206,6 +212,8 @@ class Up:
             time.sleep(0.5)
 
     def _look_after_children(self) -> None:
+        if self._interrupted:
+            raise Interrupted
         for child in self._children:
             status = child.look_after()
             if status is not None:
@@ -240,10 +248,6 @@ class Up:
             f"  {_shown('botfleet')} status\n\n"
             "The bot is in tasks/. Ctrl-C ends all of this."
         )
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise Interrupted
 
 
 def _program(name: str) -> str:

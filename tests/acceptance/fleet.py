@@ -76,6 +76,8 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # A shell starts what it runs in the background with these two ignored, and that is inherited.
+                preexec_fn=_heed_signals,
             )
 
     @property
@@ -471,3 +473,8 @@ def keys_and_values(client: Any) -> Iterator[tuple[str, str]]:
     for key in client.scan_iter():
         for value in readers[client.type(key)](key):
             yield key, str(value)
+
+
+def _heed_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)

@@ -43,6 +43,8 @@ class Rig:
         self.published: list[tuple[str, dict[str, object]]] = []
         self.reports: list[tuple[str, str, str]] = []
         self.deaths: list[BaseException] = []
+        self.unwanted: set[bytes] = set()
+        self.passed_over: list[bytes] = []
         self.peers: list[Peer] = []
         self.reactor = Reactor(self, timing, clock=lambda: self.now, random=lambda: 1.0)
         self.thread = WatchedThread("reactor", self.reactor.run, lambda name, exc: self.deaths.append(exc))
@@ -51,6 +53,10 @@ class Rig:
 
     def connect(self, connection: Connection, number: int) -> None:
         self.connects.append((connection.bot.key, number, self.now))
+
+    def passes_over(self, kind: bytes) -> bool:
+        self.passed_over += [kind] if kind in self.unwanted else []
+        return kind in self.unwanted
 
     def publish(self, origin: Origin, frame: Frame, raw: bytes) -> None:
         self.published.append((origin.key, json.loads(raw)))
@@ -283,6 +289,18 @@ class TestTurns:
         peer.close()
         eventually(lambda: running.reports[-1] == ("T1", "disconnected", "1001"))
         assert running.messages() == list(range(50))
+
+    def test_what_nobody_wants_is_not_decoded(self, running: Rig) -> None:
+        running.unwanted = {b"user_typing", b"hello", b"goodbye"}
+        connection, peer = running.connected()
+        peer.send(frame(b'{"type":"user_typing", this is not even JSON'.decode()))
+        peer.send(frame(b'{"type":"message","n":1}'.decode()))
+        eventually(lambda: running.messages() == [1])
+        assert running.passed_over == [b"user_typing"]
+        assert running.reactor.malformed == 0
+        peer.send(frame(b'{"type":"goodbye"}'.decode()))
+        # What concerns the connection is always looked at; a goodbye so soon after hello is followed by a pause.
+        eventually(lambda: connection.session.phase is Phase.WAITING)
 
     def test_malformed_frames_are_counted(self, running: Rig) -> None:
         _, peer = running.connected()

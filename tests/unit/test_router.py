@@ -248,3 +248,11 @@ def naive_message(one: Subscription, frame: Frame) -> bool:
 def test_it_is_the_naive_filter(subscriptions: list[Subscription], frame: Frame) -> None:
     expected = [one for one in subscriptions if naive(one, frame)]
     assert Router(subscriptions).match(ORIGIN, frame) == expected
+
+
+def test_a_type_that_no_subscription_names_is_ignored() -> None:
+    some = Router([Subscription(task="t", types=("message", "team_join"))])
+    assert some.ignores(b"user_typing")
+    assert not some.ignores(b"team_join")
+    assert not Router([Subscription(task="t", types=("*",))]).ignores(b"user_typing")
+    assert Router().ignores(b"message")
