@@ -107,6 +107,19 @@ def _choice(*words: str) -> Parser:
     return parse
 
 
+def _logins(name: str, value: object) -> str:
+    text = _secret(name, value)
+    if text and not all(all(login.partition(":")[::2]) for login in text.split(",")):
+        raise ConfigurationError(name, "takes user:password, or several of them with commas in between")
+    return text
+
+
+def _secret(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(name, "takes text")
+    return value
+
+
 def _namespace(name: str, value: object) -> str:
     text = _text(name, value)
     if text and not all(part.isalnum() for part in text.replace("_", "-").split("-")):
@@ -176,12 +189,12 @@ class Settings:
     dedupe_ttl: float = _option(600.0, _number(1, 86_400, "seconds"))
     lease_ttl: float = _option(10.0, _number(1, 600, "seconds"))
     check_tokens: int = _option(5, _integer(0, 10_000, "bots"))
-    flower_basic_auth: str = _option("", _text, secret=True)
+    flower_basic_auth: str = _option("", _logins, secret=True)
     flower_max_tasks: int = _option(10_000, _integer(100, 1_000_000, "tasks"))
     slack_client_id: str = _option("", _text)
-    slack_client_secret: str = _option("", _text, secret=True)
-    slack_signing_secret: str = _option("", _text, secret=True)
-    slack_app_token: str = _option("", _text, secret=True)
+    slack_client_secret: str = _option("", _secret, secret=True)
+    slack_signing_secret: str = _option("", _secret, secret=True)
+    slack_app_token: str = _option("", _secret, secret=True)
 
     @classmethod
     def load(

@@ -21,7 +21,7 @@ MakeStore = Callable[..., RedisStore]
 
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
-    """Undoes what a test does to logging: Celery's workers and command lines set it up for a whole process."""
+    """Undoes what a test does to logging: a Celery worker sets it up for the whole process."""
     root, kept = logging.getLogger(), _logging_state()
     level, handlers, disabled = root.level, root.handlers[:], root.manager.disable
     yield

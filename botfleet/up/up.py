@@ -37,6 +37,10 @@ _ENDING = 7.0
 _READY = 60.0
 
 
+#: Seconds; see `BOTFLEET_LEASE_TTL`.
+_LEASE_TTL = 3.0
+
+
 class Interrupted(Exception):
     """Ctrl-C, or SIGTERM."""
 
@@ -83,6 +87,8 @@ class Up:
         environment = {"BOTFLEET_STATE_DIR": str(state.path)}
         if not settings.secret_keys:
             environment["BOTFLEET_SECRET_KEYS"] = state.secret_key()
+        # One holder on one machine: after a crash nobody else has to be waited for any longer.
+        environment["BOTFLEET_LEASE_TTL"] = str(min(settings.lease_ttl, _LEASE_TTL))
         if own_broker:
             environment["BOTFLEET_BROKER_URL"] = stack.enter_context(self._server(state)).url
         sandbox = None if self._tokens else stack.enter_context(self._sandbox(state))

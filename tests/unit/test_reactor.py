@@ -299,7 +299,7 @@ class TestTurns:
         assert running.passed_over == [b"user_typing"]
         assert running.reactor.malformed == 0
         peer.send(frame(b'{"type":"goodbye"}'.decode()))
-        # What concerns the connection is always looked at; a goodbye so soon after hello is followed by a pause.
+        # What concerns the connection is always looked at; a goodbye so soon is followed by a pause.
         eventually(lambda: connection.session.phase is Phase.WAITING)
 
     def test_malformed_frames_are_counted(self, running: Rig) -> None:

@@ -224,3 +224,15 @@ def test_every_setting_is_documented() -> None:
 def test_the_state_folder_is_absolute(environ: dict[str, str]) -> None:
     assert Settings.load({}, environ, state_dir="relative").state_path == Path.cwd() / "relative"
     assert Settings.load({}, environ, state_dir="~/x").state_path == Path.home() / "x"
+
+
+@pytest.mark.parametrize("value", ["me:hunter2", "me:hunter2,you:hunter3", ""])
+def test_logins_for_flower(environ: dict[str, str], value: str) -> None:
+    assert Settings.load({}, {**environ, "BOTFLEET_FLOWER_BASIC_AUTH": value}).flower_basic_auth == value
+
+
+@pytest.mark.parametrize("value", ["hunter2", "me:hunter2,rest", "me:", ":hunter2", "me:hunter2,"])
+def test_a_bad_login_is_refused_and_not_shown(environ: dict[str, str], value: str) -> None:
+    with pytest.raises(ConfigurationError, match="takes user:password") as caught:
+        Settings.load({}, {**environ, "BOTFLEET_FLOWER_BASIC_AUTH": value})
+    assert "hunter2" not in str(caught.value)
