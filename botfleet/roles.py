@@ -72,7 +72,14 @@ class Role:
 
 
 HOLDER = Role(name="holder", pool="threads", concurrency=8, queues=(CONTROL_QUEUE,), holds=True)
-HANDLER = Role(name="handler", pool="prefork", queues=EVENT_QUEUES, handles=True)
+HANDLER = Role(
+    name="handler",
+    pool="prefork",
+    queues=EVENT_QUEUES,
+    handles=True,
+    # Handlers are short; with one message fetched ahead they would wait for the broker a fifth of their time.
+    settings={"worker_prefetch_multiplier": 4},
+)
 #: Both in one process, for small fleets: `celery -A botfleet worker` without a role.
 BOTH = Role(
     name="worker",
