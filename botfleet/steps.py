@@ -12,7 +12,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from billiard import pool
 from celery import bootsteps
 
 from .errors import BotfleetError, StoreUnavailable
@@ -24,6 +23,7 @@ from .holder.threads import WatchedThread
 from .model import Subscription
 from .publishing.publisher import Sink
 from .publishing.sinks import KombuSink, RedisSink
+from .repairs import mend
 from .roles import BOTH, HANDLER, Role
 from .store.redis import RedisStore, client_of
 
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _POOL = "celery.worker.components:Pool"
-#: How often a process of a prefork pool looks, at its end and 0.1 s apart, whether its last result was read.
-#: Nobody ever reads that of a task that a warm stop took back: with billiard's 300 looks one SIGTERM in ten
-#: of a busy worker lasted 30 s. Such a task is done again, as it was not acknowledged.
-_LAST_LOOKS = 20
 
 
 def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
@@ -45,6 +41,7 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
     Raises:
         ConfigurationError: a setting is wrong, or a handler can't be loaded.
     """
+    mend()
     settings = app.settings
     queues = role.queues
     if role.handles:
@@ -53,8 +50,6 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
         named = {one.queue for one in app.subscriptions if one.queue}
         queues = (*queues, *sorted(named - set(queues)))
         _quiet_tasks(settings.log_level)
-    if role.pool == "prefork":
-        pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = _LAST_LOOKS
     chosen = {name: value for name, value in role.settings.items() if name not in app.deployment}
     app.conf.update(chosen)
     # Gossip and mingle are between workers that elect; they cost a second at each start and a fan-out each.

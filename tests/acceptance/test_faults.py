@@ -38,8 +38,8 @@ def work(event: Event, client: Client) -> None:
 """
 )
 FLOOD = "number {n}"
-#: Messages that a worker of one process has at a time: one at work, and one fetched in advance.
-IN_FLIGHT = 2
+#: Messages that a worker of one process has at a time, the one at work among them.
+IN_FLIGHT = 4
 #: What a worker had when it was killed, or lost its broker, goes to another one after two seconds.
 SOON_AGAIN = """
 broker_transport_options = {
@@ -51,6 +51,11 @@ broker_transport_options = {
 def numbers(fleet: RunningFleet) -> list[int]:
     """What the handler noted, in order."""
     return [line["number"] for line in fleet.recorded()]
+
+
+def wait_for_numbers(fleet: RunningFleet, count: int) -> None:
+    """Waits until so many different messages were handled."""
+    eventually(lambda: len(set(numbers(fleet))) >= count, 30.0)
 
 
 def out_of_turn(fleet: RunningFleet) -> int:
@@ -120,6 +125,21 @@ def test_the_broker_is_killed_and_restarted_under_events(make_fleet: MakeFleet) 
     eventually(lambda: {bot.status for bot in fleet.report().values()} == {"connected"}, 15.0)
     [holder] = fleet.fleet.store.holders()
     assert (holder.dropped, holder.unsent) == (0, 0)
+
+
+def test_workers_survive_a_broker_that_dies_under_events(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet(lease_ttl=2)
+    fleet.write("celeryconfig.py", SOON_AGAIN)
+    workers = begin(fleet, 3, COUNTING)
+    teams = [bot.team_id for bot in fleet.report().values()]
+    for number in (1, 2, 3):
+        flood = fleet.control.flood(400, teams=teams, rate=400.0, text=f"number {number}000{{n}}")
+        wait_for_numbers(fleet, 400 * number - 350)
+        fleet.kill_server()
+        fleet.control.wait_for_flood(flood, 10.0)
+        fleet.server.start()
+        wait_for_numbers(fleet, 400 * number)
+    assert [worker.running for worker in workers] == [True, True]
 
 
 def test_the_handler_restarts_under_events(make_fleet: MakeFleet) -> None:
