@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .errors import BotfleetError
+from .errors import BotfleetError, StoreUnavailable
 
 if TYPE_CHECKING:
     from .fleet import Fleet, Result
@@ -29,6 +29,9 @@ class FleetGroup(click.Group):
 
         try:
             return super().invoke(ctx)
+        except StoreUnavailable as exc:
+            hint = "`botfleet up` starts a fleet here, BOTFLEET_BROKER_URL names another"
+            raise click.ClickException(f"{exc} ({hint})") from exc
         except (BotfleetError, SandboxError) as exc:
             raise click.ClickException(str(exc)) from exc
 
@@ -103,7 +106,10 @@ def status(team_ids: Sequence[str], wanted: str | None, watch: bool, as_json: bo
         show(fleet, set(team_ids), wanted)
         if not watch:
             return
-        time.sleep(2.0)
+        try:
+            time.sleep(2.0)
+        except KeyboardInterrupt:
+            return
 
 
 def _chosen(fleet: Fleet, team_ids: set[str], wanted: str | None) -> list[Any]:
@@ -135,7 +141,7 @@ def _show_status(fleet: Fleet, team_ids: set[str], wanted: str | None) -> None:
     if bots:
         click.echo("\n" + tables.bots_table(bots, now))
     elif not team_ids and wanted is None:
-        click.echo("Add one with `botfleet teams add xoxb-…`.")
+        click.echo("Add some with `botfleet teams add -`, which reads tokens from standard input.")
     if not holders:
         click.echo("\nNo holder is running: `celery -A botfleet worker --role holder` starts one.")
 
@@ -183,20 +189,26 @@ def _tokens(arguments: Sequence[str]) -> list[str]:
     found: list[str] = []
     for one in arguments:
         found += [line.strip() for line in sys.stdin if line.strip()] if one == "-" else [one]
+    if not found:
+        raise click.UsageError("standard input has no tokens; expected one a line")
     return found
 
 
 def _report(results: Sequence[Result], as_json: bool) -> None:
-    """Prints results, what failed to stderr; ends with 1 where one is not ok."""
+    """Prints results, what failed to stderr; ends with 1 where one is not ok.
+
+    A failure says which argument it was by its number: an argument may be a token.
+    """
     from . import tables
 
     if as_json:
         _print_json([one.as_json() for one in results])
     else:
-        for one in results:
+        for number, one in enumerate(results, 1):
             state = tables.state(one.status) if one.status else "done" if one.ok else ""
             failure = "" if one.ok else f"{click.style('failed', fg='red')}: {one.error}"
-            click.echo("  ".join(filter(None, (one.team_id, state, failure))), err=not one.ok)
+            name = one.team_id or (f"argument {number}" if len(results) > 1 else "")
+            click.echo("  ".join(filter(None, (name, state, failure))), err=not one.ok)
     if not all(one.ok for one in results):
         sys.exit(1)
 

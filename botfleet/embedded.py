@@ -109,6 +109,11 @@ class EmbeddedServer:
         """The server's process, while it is started or adopted."""
         return self._pid
 
+    @property
+    def died(self) -> bool:
+        """Whether the server was started or adopted, and is gone without having been stopped."""
+        return self._pid is not None and self._is_gone()
+
     def start(self) -> None:
         """Starts the server, or adopts the one that runs, and returns when it answers.
 

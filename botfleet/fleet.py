@@ -355,7 +355,8 @@ class Fleet:
         return self._result(after)
 
     def _result(self, bot: Bot) -> Result:
-        return Result(True, bot.team_id, self._state(bot))
+        # What will be, as soon as the holder has seen to it.
+        return Result(True, bot.team_id, "stopped" if bot.desired == "stopped" else self._state(bot))
 
     def _state(self, bot: Bot) -> State:
         return state_of(bot, self.store.status(bot.key))

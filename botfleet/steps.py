@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import click
 from celery import bootsteps
 
 from .errors import BotfleetError, StoreUnavailable
@@ -29,6 +31,7 @@ from .store.redis import RedisStore, client_of
 
 if TYPE_CHECKING:
     from .celery import FleetApp
+    from .fleet import Fleet
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +97,7 @@ class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has n
 
     def create(self, worker: Any) -> Holder:
         app, fleet = worker.app, worker.app.fleet
+        _check_name(fleet, worker.hostname)
         raise_open_files(app.settings.max_connections)
         calm_garbage_collector()
         shorten_turns()
@@ -131,6 +135,7 @@ class Announcer:
         self._group = group
         self._subscriptions = subscriptions
         self._closing = threading.Event()
+        self._store_away = False
         self._thread = WatchedThread("announcer", self._run, _stop_worker)
 
     def start(self, worker: Any = None) -> None:
@@ -159,14 +164,46 @@ class Announcer:
                     extra={"action": "handlers.announced"},
                 )
         except StoreUnavailable as exc:
-            logger.warning("The store is away, handlers are not announced: %s", exc)
+            if not self._store_away:
+                logger.warning("The store is away, handlers are not announced: %s", exc)
+            self._store_away = True
             return False
+        self._store_away = False
         return True
 
 
 def _stop_worker(name: str, exc: BaseException) -> None:
     """Stops the worker, warmly, because one of its threads died: half a holder is worse than none."""
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _check_name(fleet: Fleet, name: str) -> None:
+    """Two holders of one name would overwrite each other's heartbeat, and be taken for dead in turn.
+
+    Raises:
+        ClickException: a holder of this name runs on this machine.
+    """
+    try:
+        known = [
+            one for one in fleet.store.holders() if one.name == name and one.host == socket.gethostname()
+        ]
+    except StoreUnavailable:
+        return  # The worker starts all the same, and waits for its store.
+    for one in known:
+        if one.pid != os.getpid() and _runs(one.pid):
+            raise click.ClickException(
+                f"a holder named {name} runs already (pid {one.pid}); give this one a name: -n holder2@%h"
+            )
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _warn_of_risks(app: FleetApp) -> None:

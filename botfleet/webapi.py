@@ -172,9 +172,9 @@ def translated() -> Iterator[None]:
     except URLError as exc:
         if isinstance(exc.reason, TimeoutError):
             raise SlackError("timeout", detail="Slack did not answer in time") from exc
-        raise SlackError("unreachable", detail=str(exc.reason)) from exc
+        raise SlackError("unreachable", detail=f"Slack's API: {exc.reason}") from exc
     except (OSError, http.client.HTTPException) as exc:
-        raise SlackError("unreachable", detail=str(exc) or type(exc).__name__) from exc
+        raise SlackError("unreachable", detail=f"Slack's API: {exc or type(exc).__name__}") from exc
     except (SlackClientError, ValueError, AttributeError) as exc:
         # slack_sdk trips over answers that are JSON but no object, or text in no known encoding.
         raise SlackError("bad_answer", detail="what came back is no answer of Slack's Web API") from exc

@@ -19,7 +19,7 @@ import click
 from ..configuration import deployment, load_settings, names_broker
 from ..embedded import EmbeddedServer
 from ..errors import BotfleetError, ConfigurationError
-from ..fleet import Fleet
+from ..fleet import BotReport, Fleet
 from ..sandbox.client import SandboxError
 from ..sandbox.process import SandboxProcess
 from ..settings import Settings
@@ -59,6 +59,7 @@ class Up:
         self._with_flower = flower
         self._port = port
         self._children: list[Child] = []
+        self._embedded: EmbeddedServer | None = None
         self._began = time.monotonic()
         self._interrupted = False
 
@@ -104,7 +105,7 @@ class Up:
         self._wait_until_ready(fleet)
         if sandbox:
             click.echo(f"Ready after {time.monotonic() - self._began:.1f} s.\n")
-            Conversation(sandbox.control, _bot_name(sandbox)).hold()
+            self._converse(fleet, sandbox)
             self._say_how_to_go_on(sandbox)
         else:
             click.echo(f"Ready after {time.monotonic() - self._began:.1f} s. Ctrl-C ends it.")
@@ -126,6 +127,7 @@ class Up:
     def _server(self, state: StateFolder) -> Iterator[EmbeddedServer]:
         # The sandbox's bots and the real Slack's must never meet in one registry.
         with EmbeddedServer(state.path / ("slack" if self._tokens else "sandbox")) as server:
+            self._embedded = server
             yield server
 
     @contextlib.contextmanager
@@ -194,14 +196,17 @@ class Up:
     # Steps
 
     def _add_bots(self, fleet: Fleet, sandbox: SandboxProcess | None) -> None:
-        tokens = [team["bot_token"] for team in sandbox.teams] if sandbox else self._tokens
+        tokens = self._tokens
+        if sandbox and not any(fleet.bots()):
+            # Only at the very first start: who removed a team does not want it back.
+            tokens = [team["bot_token"] for team in sandbox.teams]
         for token in tokens:
             result = fleet.add_token(token)
             if not result.ok:
                 raise ConfigurationError("TOKEN", f"was refused: {result.error}")
 
     def _wait_until_ready(self, fleet: Fleet) -> None:
-        """Waits until every bot is connected, and the holder knows what the handlers want."""
+        """Waits until every bot has been tried, and the holder knows what the handlers want."""
         deadline = time.monotonic() + _READY
         since = time.time() - (time.monotonic() - self._began)
         while time.monotonic() < deadline:
@@ -211,6 +216,15 @@ class Up:
             time.sleep(0.05)
         logs = ", ".join(str(child.log) for child in self._children)
         raise BotfleetError(f"the bots were not connected within {_READY:.0f} s; see {logs}")
+
+    def _converse(self, fleet: Fleet, sandbox: SandboxProcess) -> None:
+        first = sandbox.control.team()["team_id"]
+        if any(bot.team_id == first and bot.status == "connected" for bot in fleet.report()):
+            Conversation(sandbox.control, _bot_name(sandbox)).hold()
+        else:
+            click.echo(
+                f"The bot of {first} is not connected, so there is no conversation; see botfleet status."
+            )
 
     def _watch(self) -> None:
         while True:
@@ -224,6 +238,10 @@ class Up:
             status = child.look_after()
             if status is not None:
                 click.echo(f"{child.name} ended with status {status} and was started again; see {child.log}")
+        if self._embedded is not None and self._embedded.died:
+            self._embedded.stop()
+            self._embedded.start()
+            click.echo(f"The server for Celery ended and was started again; see {self._embedded.log_path}")
 
     def _free_port(self, wanted: int | None, usual: int) -> int:
         if wanted is not None:
@@ -282,11 +300,15 @@ def _is_ready(fleet: Fleet, since: float) -> bool:
         for holder in fleet.store.holders()
         if holder.since >= since and holder.subscriptions == version and not holder.standby
     }
+    return bool(alive) and version > 0 and all(_is_tried(bot, alive, since) for bot in fleet.report())
+
+
+def _is_tried(bot: BotReport, alive: set[str], since: float) -> bool:
+    """Whether a bot is as well as it will be."""
+    if bot.status in ("token_revoked", "stopped"):
+        return True
     # A status from before `since` is an earlier run's, by a holder that may have had the same name.
-    connected = all(
-        bot.status == "connected" and bot.holder in alive and bot.since >= since for bot in fleet.report()
-    )
-    return bool(alive) and version > 0 and connected
+    return bot.status != "connecting" and bot.holder in alive and bot.since >= since
 
 
 def _offset(sandbox: SandboxProcess | None) -> int:

@@ -659,8 +659,8 @@ def test_stop_and_start(fleet: Fleet, team: Workspace, other: Workspace, clock: 
     nudged(fleet)
     clock.now += 5
     [result] = fleet.stop(team.id)
-    # Until its holder has said so, it is what it was.
-    assert result.as_json() == {"ok": True, "team_id": team.id, "status": "connected", "error": None}
+    # What will be, as soon as its holder has seen to it.
+    assert result.as_json() == {"ok": True, "team_id": team.id, "status": "stopped", "error": None}
     assert wishes(fleet) == {team.id: ("stopped", 1), other.id: ("running", 1)}
     assert bot_of(fleet, team.id).updated_at == NOW + 5
     assert nudged(fleet) == [team.id]
