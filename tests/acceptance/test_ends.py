@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from ..waiting import eventually
 from .conftest import MakeFleet
 from .fleet import RunningFleet, free_port
 
@@ -97,3 +98,16 @@ def test_an_end_while_everything_is_away(fleet: RunningFleet) -> None:
     for process in (holder, handler):
         process.wait(SECONDS_TO_END + 10.0)
     assert fleet.control.connections() == 0
+
+
+def test_two_holders_of_one_name(fleet: RunningFleet) -> None:
+    first = fleet.holder()
+    eventually(lambda: [one.pid for one in fleet.fleet.store.holders()] == [first.pid])
+    second = fleet.worker("holder", name="second")
+    assert second.wait() == 1
+    assert "Traceback" not in second.output
+    assert f"runs already (pid {first.pid}); give this one a name: -n holder2@%h" in second.output
+    named = fleet.worker("holder", "-n", "second@%h", name="named")
+    eventually(lambda: len(fleet.fleet.store.holders()) == 2)
+    for worker in (named, first):
+        worker.stop(signal.SIGTERM, SECONDS_TO_END)

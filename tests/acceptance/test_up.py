@@ -159,6 +159,35 @@ def test_a_child_that_dies_is_started_again(make_folder: MakeFolder) -> None:
     folder.end(up)
 
 
+def test_a_server_that_dies_is_started_again(make_folder: MakeFolder) -> None:
+    folder = make_folder()
+    up = folder.up("--no-flower")
+    known = [bot["team_id"] for bot in folder.json("status", "--json")["bots"]]
+    pid = int((folder.path / ".botfleet/sandbox/valkey/valkey.pid").read_text())
+    os.kill(pid, signal.SIGKILL)
+    up.says("The server for Celery ended and was started again", 20.0)
+    assert [bot["team_id"] for bot in folder.json("status", "--json")["bots"]] == known
+    control = SandboxControl(address(up.output, "Slack"))
+    control.say("general", "@botfleet ping")
+    assert control.wait_for_message("pong", timeout=20.0)
+    up.interrupt()
+    assert up.wait(SECONDS_TO_END) == 0
+
+
+def test_a_team_that_was_removed_stays_away(make_folder: MakeFolder) -> None:
+    folder = make_folder()
+    up = folder.up("--no-flower")
+    gone, left = sorted(bot["team_id"] for bot in folder.json("status", "--json")["bots"])
+    folder.botfleet("teams", "remove", gone)
+    up.interrupt()
+    assert up.wait(SECONDS_TO_END) == 0
+    again = folder.up("--no-flower", ready=False)
+    again.says("there is no conversation", 60.0)
+    assert [bot["team_id"] for bot in folder.json("status", "--json")["bots"]] == [left]
+    again.interrupt()
+    assert again.wait(SECONDS_TO_END) == 0
+
+
 def test_two_at_once_in_one_folder(make_folder: MakeFolder) -> None:
     folder = make_folder()
     ups = [folder.up("--no-flower", ready=False) for _ in range(2)]
