@@ -102,24 +102,25 @@ def test_the_sandbox_restarts(make_fleet: MakeFleet) -> None:
 def test_the_broker_is_killed_and_restarted_under_events(make_fleet: MakeFleet) -> None:
     fleet = make_fleet(lease_ttl=2)
     fleet.write("celeryconfig.py", SOON_AGAIN)
-    begin(fleet, 3, COUNTING)
+    _, handling = begin(fleet, 3, COUNTING)
     connected = [bot.team_id for bot in fleet.report().values()]
+    # Nobody fetches while the broker dies: Celery loses what is on its way from there to a worker, and this
+    # is about what is in the holder's hands.
+    handling.stop()
     opened = fleet.control.counts()["connections_opened"]
     flood = fleet.control.flood(3000, teams=connected, rate=500.0, text=FLOOD)
-    eventually(lambda: len(numbers(fleet)) > 200, 10.0)
+    eventually(lambda: fleet.fleet.store.holders()[0].published > 200, 10.0)
     fleet.kill_server()
     # Longer than the lease lasts: nobody may take the holder for dead afterwards.
     away = fleet.control.counts()["floods"][-1]["sent"]
     eventually(lambda: fleet.control.counts()["floods"][-1]["sent"] > away + 1500, 10.0)
     fleet.server.start()
     fleet.control.wait_for_flood(flood, 30.0)
-    eventually(lambda: len(set(numbers(fleet))) == 3000, 30.0)
+    fleet.handler("--concurrency", "1")
+    wait_for_numbers(fleet, 3000)
     fleet.wait_for_rounds(2)
-    noted = numbers(fleet)
-    assert sorted(set(noted)) == list(range(1, 3001))
-    # What the one worker had when the broker died comes a second time, or out of turn; and nothing else.
-    assert len(noted) - len(set(noted)) <= IN_FLIGHT
-    assert out_of_turn(fleet) <= IN_FLIGHT
+    assert sorted(numbers(fleet)) == list(range(1, 3001))
+    assert out_of_turn(fleet) == 0
     # Sockets stayed up throughout, and everybody knows.
     assert fleet.control.counts()["connections_opened"] == opened
     eventually(lambda: {bot.status for bot in fleet.report().values()} == {"connected"}, 15.0)
@@ -138,7 +139,8 @@ def test_workers_survive_a_broker_that_dies_under_events(make_fleet: MakeFleet) 
         fleet.kill_server()
         fleet.control.wait_for_flood(flood, 10.0)
         fleet.server.start()
-        wait_for_numbers(fleet, 400 * number)
+        # With each kill Celery may lose the one message that is on its way to the worker.
+        wait_for_numbers(fleet, 400 * number - number)
     assert [worker.running for worker in workers] == [True, True]
 
 
