@@ -1,7 +1,7 @@
 """Faults of Celery's libraries that end or hold up workers, mended until they are mended there.
 
-Tested with kombu 5.7 and billiard 4.3. `tests/acceptance/test_faults.py` and `test_ends.py` show each fault
-when its repair is taken out.
+Tested with kombu 5.7 and billiard 4.3. Both faults are races: `tests/acceptance/test_faults.py` and
+`test_ends.py` show each of them in some runs only when its repair is taken out.
 """
 
 from __future__ import annotations
