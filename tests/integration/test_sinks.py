@@ -15,37 +15,22 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
-from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
 
-from botfleet.configuration import celery_defaults
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import PublishError
 from botfleet.model import Subscription
 from botfleet.publishing.outgoing import Outgoing
 from botfleet.publishing.publisher import Sink
 from botfleet.publishing.sinks import KombuSink, RedisSink
-from botfleet.settings import Settings
 from botfleet.store.redis import client_of, redis_py_url
 
 from ..servers import Proxy
 from ..waiting import eventually
 from .rabbit import RabbitMQ
-
-FIRST = Subscription(task="tasks.first", types=("message",))
-SECOND = Subscription(task="tasks.second", types=("message",))
-ELSEWHERE = Subscription(task="tasks.elsewhere", types=("message",), queue="elsewhere", max_age=60.0)
+from .sink_worker import ELSEWHERE, FIRST, SECOND, app_for, work
 
 MakeSink = Callable[..., RedisSink]
-
-
-def app_for(url: str, **settings: Any) -> Celery:
-    app = Celery("test", set_as_current=False)
-    store = url if url.startswith("redis") else "memory://"
-    app.conf.update(celery_defaults(Settings(broker_url=url, store_url=store, **settings)))
-    if store == "memory://":
-        app.conf.result_backend = "cache+memory://"
-    return app
 
 
 def event(number: int, *subscriptions: Subscription, text: str = "") -> Outgoing:
@@ -247,10 +232,10 @@ class TestRedis:
 
     @pytest.mark.parametrize("prefix", ["", "beta:"])
     def test_a_celery_worker_takes_the_tasks_in_order(
-        self, make: MakeSink, redis_url: str, redis_client: redis.Redis, prefix: str
+        self, make: MakeSink, redis_url: str, redis_client: redis.Redis, tmp_path: Path, prefix: str
     ) -> None:
         make(prefix=prefix).push(events(range(20), FIRST, ELSEWHERE))
-        done = work(app_for(redis_url, key_prefix=prefix), 40)
+        done = work(tmp_path, redis_url, 40, prefix=prefix)
         for task in (FIRST.task, ELSEWHERE.task):
             assert [event_id for name, event_id in done if name == task] == [f"Ev{n}" for n in range(20)]
         eventually(lambda: not [name for name in redis_client.scan_iter() if "unacked" in str(name)])
@@ -347,18 +332,18 @@ class TestRabbitMQ:
     @pytest.fixture
     def app(self, rabbit: RabbitMQ) -> Iterator[Celery]:
         app = app_for(rabbit.url)
-        # Celery sets up 28 queues for tasks with an ETA; as quorum queues they take half a minute.
-        app.conf.broker_native_delayed_delivery_queue_type = "classic"
         yield app
         with app.connection_for_write() as connection:
             for name in ("q", "elsewhere"):
                 connection.default_channel.queue_delete(name)
 
-    def test_a_celery_worker_takes_each_task_once(self, app: Celery, kombu_sink: KombuSink) -> None:
+    def test_a_celery_worker_takes_each_task_once(
+        self, kombu_sink: KombuSink, rabbit: RabbitMQ, tmp_path: Path
+    ) -> None:
         """It declares the queues as the sink did, or the broker would refuse it."""
         assert kombu_sink.push(events(range(20), FIRST, ELSEWHERE)) == 20
         tasks = [(task, f"Ev{n}") for n in range(20) for task in (FIRST.task, ELSEWHERE.task)]
-        assert sorted(work(app, 40, concurrency=4)) == sorted(tasks)
+        assert sorted(work(tmp_path, rabbit.url, 40, concurrency=4)) == sorted(tasks)
 
     def test_each_message_is_there_when_push_returns(self, app: Celery, kombu_sink: KombuSink) -> None:
         for n in range(50):
@@ -407,29 +392,3 @@ def waiting(app: Celery, name: str = "q") -> list[str]:
 def count(app: Celery, name: str) -> int:
     with app.connection_for_read() as connection:
         return int(connection.default_channel.queue_declare(name, passive=True).message_count)
-
-
-def work(app: Celery, count: int, queues: str = "q,elsewhere", concurrency: int = 1) -> list[tuple[str, str]]:
-    """Runs a real worker until so many tasks are done; gives their names and events, in order."""
-    done: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-
-    def add_task(name: str) -> None:
-        @app.task(name=name, shared=False, typing=False)  # type: ignore[untyped-decorator]
-        def run(envelope: dict[str, Any]) -> None:
-            done.put((name, envelope["id"]))
-
-    for one in (FIRST, SECOND, ELSEWHERE):
-        add_task(one.task)
-    app.conf.update(worker_consumer="celery.worker.consumer:Consumer", worker_hijack_root_logger=False)
-    # A solo worker reads RabbitMQ's messages one a second.
-    with start_worker(
-        app,
-        pool="threads",
-        concurrency=concurrency,
-        queues=queues,
-        perform_ping_check=False,
-        shutdown_timeout=30.0,
-    ):
-        found = [done.get(timeout=30.0) for _ in range(count)]
-    assert done.empty()
-    return found
