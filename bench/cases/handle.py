@@ -9,6 +9,8 @@ from ..subject import Subject
 from . import Options, handling
 
 TITLE = "tasks/s of one handler process, an empty handler, beside a bare Celery worker's empty task"
+#: With an event for Flower when a task comes, begins and ends.
+_WATCHED = f"{handling.RATE}, Flower watching"
 _OURS = Subscription(task="benchhandlers.handle", types=("message",))
 
 
@@ -30,5 +32,8 @@ def run(options: Options) -> Report:
             handling.fill(subject, holder, events)
             report.add(handling.RATE, "1/s", handling.handler_rate(subject, events))
             report.add_peer(handling.BARE, handling.RATE, "1/s", handling.bare_rate(subject, events))
+            subject.subscribe([_OURS, handling.BARE_SUBSCRIPTION])
+            handling.fill(subject, holder, events)
+            report.add(_WATCHED, "1/s", handling.handler_rate(subject, events, "--task-events"))
     report.ratio_at_least(handling.RATE, handling.BARE, 0.95)
     return report

@@ -63,9 +63,9 @@ def _published(subject: Subject) -> int:
     return sum(holder.published for holder in subject.store.holders())
 
 
-def handler_rate(subject: Subject, events: int) -> float:
+def handler_rate(subject: Subject, events: int, *options: str) -> float:
     """Events a second of one process of a handler worker."""
-    with _handler(subject) as worker:
+    with _handler(subject, *options) as worker:
         return _emptying(subject, worker, QUEUE, events)
 
 
@@ -79,8 +79,8 @@ def bare_rate(subject: Subject, events: int) -> float:
 
 
 @contextmanager
-def _handler(subject: Subject) -> Iterator[Child]:
-    child = subject.worker("handler", "--concurrency", "1")
+def _handler(subject: Subject, *options: str) -> Iterator[Child]:
+    child = subject.worker("handler", "--concurrency", "1", *options)
     try:
         yield child
     finally:

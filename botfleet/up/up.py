@@ -162,6 +162,8 @@ class Up:
             usual = _FLOWER_PORT + _offset(sandbox)
             self._flower_port = self._free_port(wanted, usual)
             commands["flower"] = [*celery, "flower", f"--port={self._flower_port}"]
+            # Flower asks workers to tell of their tasks some seconds after it is up; the first is over then.
+            commands["handler"].append("--task-events")
         for name, command in commands.items():
             child = Child(name, command, os.environ, state.logs / f"{name}.log")
             child.log.unlink(missing_ok=True)

@@ -112,6 +112,10 @@ class Busy(RunningFleet):
         self.texts = [marker]
         team, second, third = self.add_workspace(), self.workspace(), self.workspace()
         self.team = team
+        # No worker tells of tasks before Flower asks for it.
+        eventually(
+            lambda: self.control.say("general", f"{marker} hello", team=team.id) and self.tasks(), 15.0, 0.5
+        )
         junk = f"xoxb-{secrets.token_hex(12)}"
         self.tokens = [second.token, junk, f"xoxb {third.token}", team.token]
         arguments = [self.url, team.id, team.general, f"{marker} said by a program", *self.tokens]
