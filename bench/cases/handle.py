@@ -25,15 +25,15 @@ def run(options: Options) -> Report:
         subject.add_bots(handling.SOCKETS)
         subject.subscribe([_OURS, handling.BARE_SUBSCRIPTION])
         holder = subject.holder(handling.SOCKETS)
-        for number in options.times(options.size(3, 2)):
+        for number in options.times(options.size(5, 2)):
             options.say(f"round {number + 1}")
             # A handler worker announces its own only.
             subject.subscribe([_OURS, handling.BARE_SUBSCRIPTION])
             handling.fill(subject, holder, events)
             report.add(handling.RATE, "1/s", handling.handler_rate(subject, events))
             report.add_peer(handling.BARE, handling.RATE, "1/s", handling.bare_rate(subject, events))
-            subject.subscribe([_OURS, handling.BARE_SUBSCRIPTION])
-            handling.fill(subject, holder, events)
-            report.add(_WATCHED, "1/s", handling.handler_rate(subject, events, "--task-events"))
+        subject.subscribe([_OURS, handling.BARE_SUBSCRIPTION])
+        handling.fill(subject, holder, events)
+        report.add(_WATCHED, "1/s", handling.handler_rate(subject, events, "--task-events"))
     report.ratio_at_least(handling.RATE, handling.BARE, 0.95)
     return report
