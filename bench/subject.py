@@ -1,4 +1,7 @@
-"""The subject: the real product in a folder of its own, over the embedded server, with its defaults."""
+"""The subject: the real product in a folder of its own, over the embedded server, with its defaults.
+
+But for the limit of connects: it is off.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 import redis
@@ -62,6 +65,14 @@ class Ingest:
         return self.events / max(self.cpu, 1e-9)
 
 
+class ServerLoad(NamedTuple):
+    """What the embedded server did; a second each."""
+
+    #: With those that its scripts ran.
+    commands: float
+    cpu: float
+
+
 class Subject:
     """Folder, server, store, load and the processes of one benchmark; a context manager that ends them all.
 
@@ -99,6 +110,8 @@ class Subject:
         self._stack.callback(self.redis.close)
 
     def _make_environment(self, settings: dict[str, object]) -> dict[str, str]:
+        # Without the limit of connects a second, which would be measured in place of the holder.
+        settings = {"connect_rate": 0, **settings}
         chosen = {f"BOTFLEET_{name.upper()}": str(value) for name, value in settings.items()}
         environment = clean_environment(
             BOTFLEET_BROKER_URL=self.server.url,
@@ -225,3 +238,13 @@ class Subject:
         """CPU seconds that the embedded server has used."""
         found = self.redis.info("cpu")
         return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])
+
+    def server_load(self, seconds: float) -> ServerLoad:
+        """Watches the embedded server for a while."""
+        commands, cpu, began = self._commands(), self.server_cpu(), time.monotonic()
+        time.sleep(seconds)
+        took = time.monotonic() - began
+        return ServerLoad((self._commands() - commands) / took, (self.server_cpu() - cpu) / took)
+
+    def _commands(self) -> int:
+        return int(self.redis.info("stats")["total_commands_processed"])

@@ -6,6 +6,7 @@ for its configuration, the store when something first needs it.
 
 from __future__ import annotations
 
+import importlib
 import os
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +85,8 @@ def _prepare(context: click.Context, parameter: click.Parameter, value: object) 
         fleet = app.fleet
     except BotfleetError as exc:
         raise click.ClickException(str(exc)) from exc
+    # Commands of `celery inspect`, which the asker has to know as well as the worker.
+    importlib.import_module("botfleet.inspection")
     if context.info_name == "flower":
         for name, option in flower_options(fleet.settings).items():
             os.environ.setdefault(f"FLOWER_{name}", option)

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 failed (one clear line on stderr), 2 wrong usage.
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,40 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .errors import BotfleetError, StoreUnavailable
+from .cli_common import FleetGroup, as_json, open_fleet, print_json
+from .cli_holders import drain, holders, rebalance
+from .cli_sandbox import sandbox
 
 if TYPE_CHECKING:
     from .fleet import Fleet, Result
 
 
-class FleetGroup(click.Group):
-    """A group of commands whose foreseen errors are one line, not a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from .sandbox.client import SandboxError
-
-        try:
-            return super().invoke(ctx)
-        except StoreUnavailable as exc:
-            hint = "`botfleet up` starts a fleet here, BOTFLEET_BROKER_URL names another"
-            raise click.ClickException(f"{exc} ({hint})") from exc
-        except (BotfleetError, SandboxError) as exc:
-            raise click.ClickException(str(exc)) from exc
-
-
-def _open_fleet() -> Fleet:
-    # Here and below, what a command needs is loaded by that command: `celery` loads this module for each
-    # of its own commands.
-    from .celery import app
-
-    return app.fleet
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 namespace_option = click.option("--namespace", help="The bots' namespace.")
 
 
@@ -98,7 +71,7 @@ def status(team_ids: Sequence[str], wanted: str | None, watch: bool, as_json: bo
 
     if wanted is not None and wanted not in STATES:
         raise click.BadParameter(f"takes one of {', '.join(STATES)}", param_hint="--state")
-    fleet = _open_fleet()
+    fleet = open_fleet()
     show = _show_status_json if as_json else _show_status
     while True:
         if watch and not as_json:
@@ -150,7 +123,7 @@ def _show_status_json(fleet: Fleet, team_ids: set[str], wanted: str | None) -> N
     from .model import fields_of
 
     bots = _chosen(fleet, team_ids, wanted)
-    _print_json(
+    print_json(
         {
             "total": len(bots),
             "statuses": _count(bots),
@@ -158,22 +131,6 @@ def _show_status_json(fleet: Fleet, team_ids: set[str], wanted: str | None) -> N
             "holders": [fields_of(holder) for holder in fleet.store.holders()],
         }
     )
-
-
-@fleet.command()
-@as_json
-def holders(as_json: bool) -> None:
-    """Show the holders that are alive."""
-    from . import tables
-    from .model import fields_of
-
-    fleet = _open_fleet()
-    if as_json:
-        _print_json([fields_of(holder) for holder in fleet.store.holders()])
-    elif found := fleet.store.holders():
-        click.echo(tables.holders_table(found, time.time()))
-    else:
-        click.echo("No holder is running: `celery -A botfleet worker --role holder` starts one.")
 
 
 # Teams
@@ -202,7 +159,7 @@ def _report(results: Sequence[Result], as_json: bool) -> None:
     from . import tables
 
     if as_json:
-        _print_json([one.as_json() for one in results])
+        print_json([one.as_json() for one in results])
     else:
         for number, one in enumerate(results, 1):
             state = tables.state(one.status) if one.status else "done" if one.ok else ""
@@ -219,7 +176,7 @@ def _report(results: Sequence[Result], as_json: bool) -> None:
 @as_json
 def add(tokens: Sequence[str], namespace: str | None, as_json: bool) -> None:
     """Add bots by their tokens; `-` reads tokens from standard input, one a line."""
-    fleet = _open_fleet()
+    fleet = open_fleet()
     _report([fleet.add_token(one, namespace) for one in _tokens(tokens)], as_json)
 
 
@@ -229,7 +186,7 @@ def _teams_command(name: str, help_text: str, do: Callable[[Fleet, str, str | No
     @namespace_option
     @as_json
     def command(tokens_or_teams: Sequence[str], namespace: str | None, as_json: bool) -> None:
-        fleet = _open_fleet()
+        fleet = open_fleet()
         _report([do(fleet, one, namespace) for one in _tokens(tokens_or_teams)], as_json)
 
 
@@ -255,7 +212,7 @@ def _wish_command(name: str, help_text: str) -> None:
     def command(team_ids: Sequence[str], everything: bool, namespace: str | None, as_json: bool) -> None:
         if bool(team_ids) == everything:
             raise click.UsageError("name teams, or say --all")
-        _report(getattr(_open_fleet(), name)(*team_ids, namespace=namespace), as_json)
+        _report(getattr(open_fleet(), name)(*team_ids, namespace=namespace), as_json)
 
 
 _wish_command("start", "Connect bots that were stopped.")
@@ -270,9 +227,9 @@ def list_(as_json: bool) -> None:
     from . import tables
     from .model import fields_of
 
-    bots = sorted(_open_fleet().report(), key=lambda bot: (bot.team_id, bot.namespace))
+    bots = sorted(open_fleet().report(), key=lambda bot: (bot.team_id, bot.namespace))
     if as_json:
-        _print_json([fields_of(bot) for bot in bots])
+        print_json([fields_of(bot) for bot in bots])
     else:
         click.echo(tables.bots_table(bots, time.time()) if bots else "No bots are known.")
 
@@ -309,7 +266,7 @@ def settings(as_json: bool) -> None:
         for spec in dataclasses.fields(found)
     }
     if as_json:
-        _print_json(shown)
+        print_json(shown)
     else:
         click.echo(tables.table(["SETTING", "VALUE"], ([name, str(value)] for name, value in shown.items())))
 
@@ -327,9 +284,8 @@ def new_key() -> None:
     click.echo(Seal.new_key())
 
 
-from .cli_sandbox import sandbox  # noqa: E402  # needs FleetGroup
-
-fleet.add_command(sandbox)
+for command in (holders, drain, rebalance, sandbox):
+    fleet.add_command(command)
 
 
 def main() -> None:

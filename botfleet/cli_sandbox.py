@@ -54,15 +54,29 @@ def _default_url() -> str:
 )
 @click.option("--state", type=click.Path(dir_okay=False), metavar="FILE", help="Keep added teams here.")
 @click.option("--limits", is_flag=True, help="Apply Slack's rate limits.")
+@click.option(
+    "--cert", type=click.Path(dir_okay=False), metavar="FILE", help="A PEM certificate, for https and wss."
+)
+@click.option("--key", type=click.Path(dir_okay=False), metavar="FILE", help="The certificate's key.")
 @click.pass_context
 def sandbox(
-    context: click.Context, host: str, port: int, teams: int, state: str | None, limits: bool
+    context: click.Context,
+    host: str,
+    port: int,
+    teams: int,
+    state: str | None,
+    limits: bool,
+    cert: str | None,
+    key: str | None,
 ) -> None:
     """Run a sandbox: a local Slack, for trying and testing. Or act in one that runs."""
     if context.invoked_subcommand is not None:
         return
+    if key and not cert:
+        raise click.UsageError("--key needs --cert")
     arguments = ["--host", host, "--port", str(port), "--teams", str(teams)]
-    arguments += ["--state", state] if state else []
+    for name, file in (("--state", state), ("--cert", cert), ("--key", key)):
+        arguments += [name, file] if file else []
     arguments += ["--limits"] if limits else []
     # In this very process, for it imports nothing of the rest.
     from .sandbox.__main__ import main

@@ -157,9 +157,32 @@ class HolderInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dropped: int = 0
     unsent: int = 0
     malformed: int = 0
+    #: It has no shard: there are others enough, or it is the last of them to have joined.
     standby: bool = False
+    #: Shards that it leads: whose bots' statuses it reports, and whose queues it reads.
+    led: int = 0
+    #: It gives its shards away.
+    draining: bool = False
+    #: Bots that are not connected because the holder is full.
+    left_out: int = 0
+    #: Events a second, read from sockets, lately.
+    rate: float = 0.0
     #: The version of the subscriptions that events are published by.
     subscriptions: int = 0
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A living holder, as the others see it when they share the shards out."""
+
+    #: Its node name: decides, with the shard's number, who should own what.
+    name: str
+    #: The name and a part that no other start of this holder has: who does own what.
+    owner: str
+    host: str = ""
+    #: It takes nothing new and gives away what it has.
+    draining: bool = False
+    #: Shards that it has no room for.
+    declines: tuple[int, ...] = ()
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -152,12 +152,15 @@ class Settings:
         ping_interval: seconds without a frame after which a socket is pinged; twice that, it is dead.
         connect_workers: threads that connect sockets.
         connect_timeout: seconds for each step of connecting.
+        connect_rate: connections a second that all holders together open; 0 means no limit.
         retry_base, retry_cap: bounds of the backoff, seconds.
         max_connections: sockets in one holder.
         send_buffer: what a bot's connection keeps to send while it is not connected, in messages.
         publish_buffer: bytes of events that a holder keeps while the broker is away.
         dedupe_ttl: seconds for which an event's mark is kept.
+        dedupe_marks: marks kept at the most; beyond that the oldest go sooner.
         lease_ttl: seconds after which a holder that says nothing has lost its shards.
+        handover_timeout: seconds that a holder which ends gives the others to take its shards over.
         check_tokens: bots whose token is checked with auth.test per reconciliation.
         flower_basic_auth: `user:password` for Flower; empty means none.
         flower_max_tasks: tasks that Flower keeps in memory.
@@ -181,13 +184,16 @@ class Settings:
     ping_interval: float = _option(10.0, _number(0.1, 600, "seconds"))
     connect_workers: int = _option(16, _integer(1, 512, "threads"))
     connect_timeout: float = _option(15.0, _number(0.5, 120, "seconds"))
+    connect_rate: float = _option(50.0, _number(0, 100_000, "connections a second"))
     retry_base: float = _option(1.0, _number(0.01, 60, "seconds"))
     retry_cap: float = _option(60.0, _number(0.1, 3600, "seconds"))
     max_connections: int = _option(10_000, _integer(1, 1_000_000, "sockets"))
     send_buffer: int = _option(100, _integer(1, 100_000, "messages"))
     publish_buffer: int = _option(256 * 2**20, _integer(2**10, 2**40, "bytes"))
     dedupe_ttl: float = _option(600.0, _number(1, 86_400, "seconds"))
+    dedupe_marks: int = _option(3_000_000, _integer(1000, 1_000_000_000, "marks"))
     lease_ttl: float = _option(10.0, _number(1, 600, "seconds"))
+    handover_timeout: float = _option(60.0, _number(0, 3600, "seconds"))
     check_tokens: int = _option(5, _integer(0, 10_000, "bots"))
     flower_basic_auth: str = _option("", _logins, secret=True)
     flower_max_tasks: int = _option(10_000, _integer(100, 1_000_000, "tasks"))

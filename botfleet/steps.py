@@ -5,6 +5,7 @@ A *worker* step starts before any broker connection and survives broker drops, w
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
-from celery import bootsteps
+from celery import bootsteps, signals
 
 from .errors import BotfleetError, StoreUnavailable
 from .handlers.binding import bind
@@ -23,8 +24,10 @@ from .holder.holder import Holder
 from .holder.process import calm_garbage_collector, raise_open_files, shorten_turns
 from .holder.threads import WatchedThread
 from .model import Subscription
+from .publishing.kombu_sink import KombuSink
+from .publishing.marks import RedisMarks
 from .publishing.publisher import Sink
-from .publishing.sinks import KombuSink, RedisSink
+from .publishing.sinks import RedisSink
 from .repairs import mend
 from .roles import BOTH, HANDLER, Role
 from .store.redis import RedisStore, client_of
@@ -82,8 +85,14 @@ def make_sink(app: FleetApp) -> Sink:
     settings = app.settings
     url: str = app.conf.broker_url
     if urlsplit(url).scheme.startswith(("redis", "unix")):
-        return RedisSink(app, client_of(url), settings.key_prefix, settings.dedupe_ttl)
-    return KombuSink(app)
+        return RedisSink(app, client_of(url), settings.key_prefix, settings.dedupe_ttl, settings.dedupe_marks)
+    if not isinstance(app.fleet.store, RedisStore):
+        return KombuSink(app)
+    store = client_of(settings.store_url)
+    marks = RedisMarks(
+        store, settings.key_prefix, settings.dedupe_ttl, settings.dedupe_marks, settings.lease_ttl
+    )
+    return KombuSink(app, marks)
 
 
 class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
@@ -102,7 +111,7 @@ class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has n
         calm_garbage_collector()
         shorten_turns()
         _warn_of_risks(app)
-        return Holder(
+        holder = Holder(
             name=worker.hostname,
             settings=app.settings,
             store=fleet.store,
@@ -110,6 +119,9 @@ class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has n
             sink=make_sink(app),
             on_death=_stop_worker,
         )
+        _hurry_when_asked_twice(worker.hostname, holder)
+        worker.botfleet_holder = holder  # For `inspection.py`.
+        return holder
 
 
 class HandlerStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
@@ -172,6 +184,17 @@ class Announcer:
         return True
 
 
+def _hurry_when_asked_twice(name: str, holder: Holder) -> None:
+    """Has a second signal end a holder at once, while it waits for others to take its shards over."""
+    asked = itertools.count(1)
+
+    def hear(sender: str = "", **_: Any) -> None:
+        if sender == name and next(asked) > 1:
+            holder.hurry()
+
+    signals.worker_shutting_down.connect(hear, weak=False)
+
+
 def _stop_worker(name: str, exc: BaseException) -> None:
     """Stops the worker, warmly, because one of its threads died: half a holder is worse than none."""
     os.kill(os.getpid(), signal.SIGTERM)
@@ -212,12 +235,6 @@ def _warn_of_risks(app: FleetApp) -> None:
         logger.warning(
             "Tokens are stored in the clear: set BOTFLEET_SECRET_KEYS (`botfleet keys new` prints one)",
             extra={"action": "seal.missing"},
-        )
-    if app.settings.replicas > 1:
-        logger.warning(
-            "BOTFLEET_REPLICAS is %s, but this release keeps each shard in one holder",
-            app.settings.replicas,
-            extra={"action": "replicas"},
         )
     if isinstance(fleet.store, RedisStore):
         _warn_of_eviction(fleet.store)

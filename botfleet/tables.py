@@ -19,15 +19,18 @@ _COLOURS = {
     "stopped": "bright_black",
 }
 
-_HOLDER_COLUMNS = [
+#: The head of `holders_table`.
+HOLDER_COLUMNS = [
     "HOLDER",
     "HOST",
     "PID",
     "UP",
+    "STATE",
     "SHARDS",
+    "LEADS",
     "BOTS",
     "CONNECTED",
-    "EVENTS",
+    "EVENTS/S",
     "PUBLISHED",
     "UNSENT",
     "DROPPED",
@@ -119,17 +122,31 @@ def result_line(result: Result) -> str:
     return "  ".join([result.team_id or "-", click.style("failed", fg="red"), result.error or ""])
 
 
+def holder_state(holder: HolderInfo) -> str:
+    """What is to be said of a holder in a word or two.
+
+    >>> holder_state(HolderInfo(name="a")), holder_state(HolderInfo(name="a", draining=True))
+    ('holds', 'draining')
+    """
+    if holder.draining:
+        return "drained" if holder.standby else "draining"
+    if holder.left_out:
+        return f"full: {holder.left_out} left out"
+    return "standby" if holder.standby else "holds"
+
+
 def holders_table(holders: Sequence[HolderInfo], now: float) -> str:
     """The holders, a line each."""
     return table(
-        _HOLDER_COLUMNS,
+        HOLDER_COLUMNS,
         (
             [
-                one.name + (" (standby)" if one.standby else ""),
+                one.name,
                 one.host,
                 str(one.pid),
                 ago(now - one.since),
-                *map(str, (one.shards, one.bots, one.connected, one.events)),
+                holder_state(one),
+                *map(str, (one.shards, one.led, one.bots, one.connected, f"{one.rate:g}")),
                 *map(str, (one.published, one.unsent, one.dropped)),
             ]
             for one in holders

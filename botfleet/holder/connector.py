@@ -6,7 +6,6 @@ import logging
 import queue
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from ..errors import ConnectionClosed, ConnectionRateLimited, SealError, SlackEr
 from ..model import Bot
 from ..secrets import Seal
 from ..webapi import SlackApi
+from .pace import Pace
 from .threads import WatchedThread, Watcher
 
 logger = logging.getLogger(__name__)
@@ -43,36 +43,40 @@ class Connector:
         workers: threads.
         timeout: seconds for each blocking step.
         watcher: told when a thread dies.
+        pace: when the next may be opened; starts and stops with the threads.
     """
 
-    def __init__(self, api: SlackApi, seal: Seal, workers: int, timeout: float, watcher: Watcher) -> None:
+    def __init__(
+        self, api: SlackApi, seal: Seal, workers: int, timeout: float, watcher: Watcher, pace: Pace
+    ) -> None:
         self._api = api
         self._seal = seal
         self._timeout = timeout
         # One context for all connections: it holds the certificates, and is most of what TLS costs in memory.
         self._tls = ssl.create_default_context()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._closing = threading.Event()
+        self._pace = pace
         self._threads = [WatchedThread(f"connect-{n}", self._run, watcher) for n in range(1, workers + 1)]
 
     def start(self) -> None:
         """Starts the threads."""
+        self._pace.start()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
         """Ends the threads after what they are doing, and forgets what waits; does not wait for them."""
-        self._closing.set()
+        self._pace.stop()
         for _ in self._threads:
             self._jobs.put(None)
 
     def connect(self, bot: Bot, wanted: Callable[[], bool], done: Done) -> None:
-        """Opens a bot's websocket when a thread is free; `wanted` is asked just before."""
+        """Opens a bot's websocket when its turn comes; `wanted` is asked just before."""
         self._jobs.put(_Job(bot, wanted, done))
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if job.wanted() and not self._closing.is_set():
+            if self._pace.take(job.wanted):
                 job.done(self._connect(job.bot))
 
     def _connect(self, bot: Bot) -> socket.socket | SlackError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
+from collections.abc import Iterable
 
 from ..errors import StoreError, StoreUnavailable
 from ..model import Command
@@ -29,10 +31,14 @@ class Courier:
         self._store = store
         self._registry = registry
         self._closing = threading.Event()
+        # Taken here and not sent; the shard's next owner will see to them.
+        self._returned: deque[Command] = deque()
 
     def run(self) -> None:
         """Carries until `close`; the body of the courier's thread."""
         while not self._closing.is_set():
+            if self._returned:
+                self.flush()
             shards = self.shards
             if not shards:
                 self._closing.wait(0.1)
@@ -43,6 +49,26 @@ class Courier:
             except StoreUnavailable:
                 # The keeper says so in the log.
                 self._closing.wait(1.0)
+
+    def give_back(self, commands: Iterable[Command]) -> None:
+        """Has commands whose bots are not here any more taken back to their shards' queues; never blocks."""
+        self._returned.extend(commands)
+
+    def flush(self) -> None:
+        """Takes back what there is to be taken back, now."""
+        commands = [self._returned.popleft() for _ in range(len(self._returned))]
+        if not commands:
+            return
+        try:
+            self._store.send(commands)
+        except StoreUnavailable as exc:
+            # It may have been done, and twice is worse than not at all.
+            logger.warning(
+                "%s messages of bots that moved may be lost: %s",
+                len(commands),
+                exc,
+                extra={"action": "give_back"},
+            )
 
     def close(self) -> None:
         """Ends `run`, after the call that is under way."""

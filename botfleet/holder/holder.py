@@ -15,10 +15,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
+from typing import Any
 
 from ..clock import Clock, wall_clock
 from ..errors import SlackError, StoreUnavailable
-from ..model import Bot, HolderInfo, Status
+from ..model import Bot, Command, HolderInfo, Status, shard_of
 from ..publishing.publisher import Publisher, Sink
 from ..publishing.router import Router
 from ..secrets import Seal
@@ -30,8 +32,10 @@ from ..store.base import Store
 from ..webapi import SlackApi
 from .connector import Connector
 from .courier import Courier
-from .keeper import Keeper
-from .ownership import Ownership, SoleOwner
+from .keeper import Keeper, life_of
+from .ownership import Ownership
+from .pace import Pace
+from .rate import Rate
 from .reactor import Connection, Reactor, own_frame
 from .registry import Registry
 from .reporter import Reporter
@@ -40,6 +44,8 @@ from .threads import WatchedThread, Watcher
 
 logger = logging.getLogger(__name__)
 
+#: The part of `dedupe_ttl` for which a process may be stopped and still publish what it reads then.
+_AWAKE = 0.8
 #: Seconds that `stop` waits for a thread; the courier may be in the midst of a call to the store.
 _JOIN_TIMEOUT = 3.0
 #: Seconds that `stop` gives the publisher to get rid of what is left.
@@ -65,6 +71,7 @@ class Holder:
         settings, store, seal: of the fleet.
         sink: the broker, for events.
         on_death: told when one of the threads dies; the worker should stop then.
+        host: the machine; a shard's replicas are kept on different ones.
         clock: time for statuses.
     """
 
@@ -76,22 +83,36 @@ class Holder:
         seal: Seal,
         sink: Sink,
         on_death: Watcher,
+        host: str = "",
         clock: Clock = wall_clock,
     ) -> None:
         self.name = name
         self._settings = settings
+        self._rate = Rate()
         self._store = store
         self._clock = clock
         self._started_at = clock()
+        self._host = host or socket.gethostname()
+        self._hurried = threading.Event()
         self._sink = sink
-        self.publisher = Publisher(sink, settings.publish_buffer, clock)
-        self._reporter = Reporter(store)
-        self._connector = Connector(
-            SlackApi(settings), seal, settings.connect_workers, settings.connect_timeout, on_death
+        self._ownership = Ownership(
+            store,
+            name,
+            host=self._host,
+            replicas=settings.replicas,
+            room=settings.max_connections,
+            ttl=life_of(settings),
         )
-        self.reactor = Reactor(self, timing_of(settings))
-        self._roster = Roster(self.reactor, settings.max_connections)
-        self._ownership: Ownership = SoleOwner(store, name, settings.lease_ttl)
+        self.publisher = Publisher(sink, settings.publish_buffer, clock, may_publish_unmarked=self._leads)
+        self._reporter = Reporter(store, self._leads)
+        pace = Pace(store, settings.connect_rate, on_death)
+        self._connector = Connector(
+            SlackApi(settings), seal, settings.connect_workers, settings.connect_timeout, on_death, pace
+        )
+        self.reactor = Reactor(self, timing_of(settings), asleep_after=_AWAKE * settings.dedupe_ttl)
+        self._roster = Roster(
+            self.reactor, settings.max_connections, settings.handover_timeout, self._give_back, clock
+        )
         self._registry = Registry(store, self.reactor, self._roster)
         self._courier = Courier(store, self._registry)
         self._keeper = Keeper(self, store, settings, self._ownership, self._registry, self._courier)
@@ -113,12 +134,17 @@ class Holder:
             thread.start()
 
     def stop(self, worker: object = None) -> None:
-        """Closes the sockets, pushes what is left, gives the shards back; takes a few seconds at most."""
-        self._keeper.close()
+        """Gives the shards to others, closes the sockets, and pushes what is left.
+
+        Waits `handover_timeout` for the others to connect the bots; then, or where there is nobody else, it
+        takes a few seconds at most.
+        """
+        self._hand_over()
         self._courier.close()
         self._connector.stop()
-        self._join("courier", "keeper")
+        self._join("courier")
         self.reactor.wait(self._say_farewell, timeout=2.0)
+        self._courier.flush()
         self.reactor.stop()
         self._join("reactor")
         alive = self._threads["publisher"].is_alive()
@@ -127,8 +153,16 @@ class Holder:
         self.publisher.close()
         self._reporter.close()
         self._join("publisher", "reporter")
+        # Last: until here it keeps this holder's seats its own, so that it may say how its bots are.
+        self._keeper.close()
+        self._join("keeper")
         self._withdraw()
         self._sink.close()
+
+    def hurry(self) -> None:
+        """Has `stop` wait for nobody."""
+        self._hurried.set()
+        self._keeper.relieved.set()
 
     # Surroundings of the reactor
 
@@ -167,8 +201,9 @@ class Holder:
             retry_at=now + report.retry_in if report.retry_in is not None else 0.0,
             generation=bot.generation,
         )
-        self._log(bot, report)
-        self._reporter.report(bot.key, status)
+        if self._leads(bot.key):
+            self._log(bot, report)
+            self._reporter.report(bot.key, status)
 
     # For the keeper
 
@@ -189,10 +224,14 @@ class Holder:
         counters = self.publisher.counters
         return HolderInfo(
             name=self.name,
-            host=socket.gethostname(),
+            host=self._host,
             pid=os.getpid(),
             since=self._started_at,
-            shards=len(self._ownership.shards),
+            shards=len({seat.shard for seat in self._ownership.epochs}),
+            led=len({seat.shard for seat in self._ownership.epochs if seat.slot == 0}),
+            draining=self._ownership.draining,
+            left_out=self._roster.left_out,
+            rate=self._rate.of(counters.events),
             bots=len(connections),
             connected=sum(one.session.phase is rtm.Phase.CONNECTED for one in connections),
             events=counters.events,
@@ -200,13 +239,49 @@ class Holder:
             dropped=counters.dropped,
             unsent=self.publisher.unsent,
             malformed=self.reactor.malformed,
-            standby=not self._ownership.shards,
+            standby=not self._ownership.epochs,
             subscriptions=self._keeper.subscriptions,
         )
 
+    def describe(self, limit: int) -> dict[str, Any]:
+        """What this holder's connections are doing, for people; the first so many bots by key."""
+        connections = sorted(self.reactor.connections.copy().items())
+        return {
+            "bots": len(connections),
+            "connections": [self._describe(key, connection) for key, connection in connections[:limit]],
+        }
+
     # Steps
 
+    def _describe(self, key: str, connection: Connection) -> dict[str, Any]:
+        said = connection.reported
+        return {
+            "bot": key,
+            "shard": shard_of(key, self._settings.shards),
+            "leads": self._leads(key),
+            "phase": connection.session.phase.value,
+            "sockets": len(connection.links),
+            "error": said[0].error if said else "",
+            "waiting": connection.session.unsent,
+        }
+
+    def _hand_over(self) -> None:
+        if self._hurried.is_set() or not all(thread.is_alive() for thread in self._threads.values()):
+            return
+        self._keeper.leave()
+        if not self._keeper.relieved.wait(self._settings.handover_timeout):
+            logger.warning(
+                "Nobody took over all of the shards within %.0f s", self._settings.handover_timeout
+            )
+
+    def _leads(self, key: str) -> bool:
+        return self._ownership.leads(shard_of(key, self._settings.shards))
+
+    def _give_back(self, commands: list[Command]) -> None:
+        self._courier.give_back(commands)
+
     def _say_farewell(self) -> None:
+        self._give_back(self._roster.take_unsent())
         now = self._clock()
         for key, connection in self.reactor.connections.items():
             if connection.session.phase not in (rtm.Phase.IDLE, rtm.Phase.DEAD):
@@ -216,10 +291,10 @@ class Holder:
 
     def _withdraw(self) -> None:
         try:
-            self._ownership.release()
+            self._ownership.leave()
             self._store.withdraw(self.name)
         except StoreUnavailable as exc:
-            logger.warning("The store is away; the lease of %s will expire: %s", self.name, exc)
+            logger.warning("The store is away; the leases of %s will expire: %s", self.name, exc)
 
     def _join(self, *parts: str) -> None:
         for part in parts:

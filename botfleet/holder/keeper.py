@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from ..errors import StoreUnavailable
 from ..settings import Settings
 from ..store.base import Store
 from .courier import Courier
-from .ownership import Ownership
+from .ownership import Holdings, Ownership
 from .registry import Registry
 
 if TYPE_CHECKING:
     from .holder import Holder
 
 logger = logging.getLogger(__name__)
+
+#: Seconds between two rounds at the most, and while the holder gives its shards away.
+_ROUND = 1.0
+_QUICK_ROUND = 0.2
+#: Seconds for which a shard's sockets stay open when others hold it: what they have yet to read is read.
+_LINGER = 1.0
+
+
+def interval_of(settings: Settings) -> float:
+    """Seconds between two of a holder's rounds."""
+    return min(settings.lease_ttl / 5, settings.check_interval, _ROUND)
+
+
+def life_of(settings: Settings) -> float:
+    """Seconds for which a holder is alive without a beat.
+
+    So much less than `lease_ttl` that by then the others have found out and taken its shards.
+    """
+    return settings.lease_ttl - 1.5 * interval_of(settings)
 
 
 class Keeper:
@@ -34,14 +54,21 @@ class Keeper:
         self._holder = holder
         self._store = store
         self._lease_ttl = settings.lease_ttl
-        self._interval = min(settings.lease_ttl / 3, settings.check_interval, 1.0)
+        self._interval = interval_of(settings)
         self._ownership = ownership
         self._registry = registry
         self._courier = courier
         self._closing = threading.Event()
-        self._owned: frozenset[int] = frozenset()
-        # Versions of the owned shards as they were when last loaded.
-        self._versions: dict[int, int] = {}
+        self._wake = threading.Event()
+        #: Set when this holder has nothing (more) that it could give to others.
+        self.relieved = threading.Event()
+        self._holdings = Holdings()
+        # The shards that are loaded, and since when others hold those of them that are to go.
+        self._loaded: set[int] = set()
+        self._going: dict[int, float] = {}
+        self._doubts = 0
+        #: The registry's version that the loaded shards are in line with.
+        self._version = 0
         #: The version of the subscriptions that events are published by; -1 before the first.
         self.subscriptions = -1
         self._store_away = False
@@ -54,20 +81,34 @@ class Keeper:
                 self._store_away = False
             except StoreUnavailable as exc:
                 self._say_away(exc)
-            self._closing.wait(self._interval)
+            self._wake.wait(_QUICK_ROUND if self._ownership.leaving else self._interval)
+            self._wake.clear()
 
     def tick(self) -> None:
         """One round."""
         self._watch_subscriptions()
-        self._change_shards(self._ownership.tick())
+        before = self._holdings.led
+        holdings = self._ownership.tick(self._registry.ready, self._registry.sizes())
+        self._say_change(holdings)
+        self._holdings = holdings
         # Before the first bot is connected: reconciliation takes an unknown holder for a dead one.
         self._store.announce(self._holder.info(), self._lease_ttl)
+        self._speak_for(before)
         self._watch_registry()
-        self._courier.shards = sorted(self._owned)
+        self._let_go()
+        self._courier.shards = sorted(self._holdings.led & self._loaded)
+        if self._ownership.leaving and (self._ownership.is_alone or not self._loaded):
+            self.relieved.set()
+
+    def leave(self) -> None:
+        """Has this holder give everything to others; `relieved` tells when that is done, or can't be."""
+        self._ownership.leaving = True
+        self._wake.set()
 
     def close(self) -> None:
         """Ends `run`."""
         self._closing.set()
+        self._wake.set()
 
     def _watch_subscriptions(self) -> None:
         version = self._store.subscriptions_version()
@@ -75,26 +116,46 @@ class Keeper:
             self._holder.route()
             self.subscriptions = version
 
-    def _change_shards(self, owned: frozenset[int]) -> None:
-        if owned == self._owned:
-            return
-        logger.info(
-            "Owns %s of %s shards now", len(owned), self._store.shards, extra={"action": "shards.changed"}
-        )
-        for shard in self._owned - owned:
-            self._registry.unload(shard)
-            self._versions.pop(shard, None)
-        self._owned = owned
+    def _say_change(self, holdings: Holdings) -> None:
+        if holdings != self._holdings:
+            logger.info(
+                "Holds %s of %s shards now, leads %s",
+                len(holdings.held),
+                self._store.shards,
+                len(holdings.led),
+                extra={"action": "shards.changed"},
+            )
+
+    def _speak_for(self, before: frozenset[int]) -> None:
+        """Says how bots are that others spoke for until now, or perhaps did meanwhile."""
+        doubts, self._doubts = self._doubts, self._ownership.doubts
+        led = self._holdings.led if doubts != self._doubts else self._holdings.led - before
+        if known := led & self._loaded:
+            self._registry.report_again(known)
 
     def _watch_registry(self) -> None:
-        versions = self._store.versions()
-        for shard in sorted(self._owned):
-            version = versions.get(shard, 0)
-            if self._versions.get(shard) != version:
-                self._registry.load(shard)
-                self._versions[shard] = version
+        changes = self._store.changes(self._version)
+        # A lower version than was seen: the store was emptied, and anything may have changed.
+        changed = self._loaded if changes.version < self._version else self._loaded & changes.shards.keys()
+        for shard in sorted(changed | (self._holdings.held - self._loaded)):
+            self._registry.load(shard)
+            self._loaded.add(shard)
+        self._version = changes.version
+
+    def _let_go(self) -> None:
+        now = time.monotonic()
+        gone = self._loaded - self._holdings.held
+        self._going = {shard: self._going.get(shard, now) for shard in gone}
+        for shard, since in list(self._going.items()):
+            if now - since >= _LINGER:
+                self._registry.unload(shard)
+                self._loaded.discard(shard)
+                del self._going[shard]
 
     def _say_away(self, exc: StoreUnavailable) -> None:
+        self._ownership.doubt()
         if not self._store_away:
             logger.error("The store is away, sockets stay open: %s", exc, extra={"action": "store.away"})
         self._store_away = True
+        if self._ownership.leaving and not self._ownership.is_valid:
+            self.relieved.set()

@@ -26,16 +26,13 @@ def raise_open_files(connections: int) -> int:
         connections: sockets that are to be kept.
 
     Returns:
-        The limit in force.
+        The limit in force; see `connections_that_fit`.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
-        except (ValueError, OSError) as exc:
-            # macOS has a lower limit of its own for what it calls unlimited.
-            logger.debug("The limit of open files stays at %s: %s", soft, exc)
+    # macOS refuses what it calls unlimited, and more than a limit of the kernel's.
+    for wanted in (hard, connections + _OTHER_FILES):
+        if _is_below(soft, wanted):
+            soft = _try_to_raise(soft, wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < connections + _OTHER_FILES:
         logger.warning(
             "This process may open %s files, too few for BOTFLEET_MAX_CONNECTIONS=%s: raise its hard limit "
@@ -46,6 +43,32 @@ def raise_open_files(connections: int) -> int:
             extra={"action": "limits.files"},
         )
     return soft
+
+
+def connections_that_fit(wanted: int, limit: int) -> int:
+    """How many of the wanted connections a limit of open files leaves room for; at least one.
+
+    >>> connections_that_fit(10_000, 1024), connections_that_fit(10_000, 100), connections_that_fit(500, 1024)
+    (824, 1, 500)
+    >>> connections_that_fit(10_000, resource.RLIM_INFINITY)
+    10000
+    """
+    return wanted if limit == resource.RLIM_INFINITY else max(1, min(wanted, limit - _OTHER_FILES))
+
+
+def _is_below(limit: int, wanted: int) -> bool:
+    # Unlimited is -1 on Linux.
+    return limit != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or limit < wanted)
+
+
+def _try_to_raise(soft: int, wanted: int, hard: int) -> int:
+    """Sets the soft limit; returns the one that is in force then."""
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError) as exc:
+        logger.debug("The limit of open files stays at %s: %s", soft, exc)
+        return soft
+    return wanted
 
 
 def shorten_turns() -> None:

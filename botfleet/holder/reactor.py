@@ -12,6 +12,7 @@ import heapq
 import itertools
 import json
 import logging
+import math
 import selectors
 import socket
 import threading
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 #: Turns that a link gets before another takes its place: 8 MiB at the least, more than a kernel keeps.
 _FORMER_READS = 64
+#: Seconds between two turns at the most.
+_LONGEST_WAIT = 5.0
 
 
 class Surroundings(Protocol):
@@ -82,6 +85,8 @@ class Reactor:
     Args:
         surroundings: what it tells others.
         timing: of all sessions.
+        asleep_after: seconds without a turn (the process was stopped) after which what waits in the sockets
+            is not read any more: others have published it, so long ago that nothing tells the copies.
         clock, random: injected.
     """
 
@@ -89,6 +94,7 @@ class Reactor:
         self,
         surroundings: Surroundings,
         timing: rtm.Timing,
+        asleep_after: float = math.inf,
         clock: MonotonicClock = monotonic_clock,
         random: Chance = chance,
     ) -> None:
@@ -99,6 +105,8 @@ class Reactor:
         self._timing = timing
         self._clock = clock
         self._random = random
+        self._asleep_after = asleep_after
+        self._turned_at = clock()
         self._selector = selectors.DefaultSelector()
         self._owners: dict[Link, Connection] = {}
         # Links that may have more to read without the selector saying so.
@@ -330,12 +338,12 @@ class Reactor:
         connection.wake_at = at
         heapq.heappush(self._timers, (at, next(self._order), connection))
 
-    def _timeout(self) -> float | None:
+    def _timeout(self) -> float:
         if self._ready or self._calls:
             return 0.0
         if not self._timers:
-            return None
-        return max(0.0, self._timers[0][0] - self._clock())
+            return _LONGEST_WAIT
+        return min(_LONGEST_WAIT, max(0.0, self._timers[0][0] - self._clock()))
 
     def _run_timers(self) -> None:
         now = self._clock()
@@ -349,7 +357,12 @@ class Reactor:
     # The loop's own
 
     def _turn(self) -> None:
-        for key, events in self._selector.select(self._timeout()):
+        ready = self._selector.select(self._timeout())
+        now = self._clock()
+        if now - self._turned_at > self._asleep_after:
+            self._wake_up(now - self._turned_at)
+        self._turned_at = now
+        for key, events in ready:
             if key.data is None:
                 self._drain_wakeups()
             else:
@@ -357,6 +370,15 @@ class Reactor:
         self._read_ready()
         self._run_calls()
         self._run_timers()
+
+    def _wake_up(self, slept: float) -> None:
+        logger.error(
+            "Slept for %.0f s: all sockets are opened anew, and what waits in the old ones is not read",
+            slept,
+            extra={"action": "reactor.slept"},
+        )
+        for link, connection in list(self._owners.items()):
+            self._gone(connection, link, "asleep")
 
     def _drain_wakeups(self) -> None:
         try:

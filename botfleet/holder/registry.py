@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+from collections.abc import Collection
 
 from ..model import Command
 from ..store.base import Store
@@ -12,6 +13,9 @@ from .reactor import Reactor
 from .roster import Roster
 
 logger = logging.getLogger(__name__)
+
+#: Seconds to wait for the reactor, which may be in the midst of a flood.
+_PATIENCE = 2.0
 
 
 class Registry:
@@ -55,12 +59,28 @@ class Registry:
         with self._lock:
             self._reactor.call(functools.partial(self._roster.unload, shard))
 
+    def sizes(self) -> dict[int, int]:
+        """How many bots each of the shards here has; those that were just loaded may be missing."""
+        found: dict[int, int] = {}
+        self._reactor.wait(lambda: found.update(self._roster.sizes()), _PATIENCE)
+        return found
+
+    def ready(self, shards: Collection[int]) -> set[int]:
+        """Which of some shards have their bots connected here."""
+        found: set[int] = set()
+        self._reactor.wait(lambda: found.update(self._roster.ready(shards)), _PATIENCE)
+        return found
+
+    def report_again(self, shards: Collection[int]) -> None:
+        """Has statuses written of all bots of some shards."""
+        self._reactor.call(functools.partial(self._roster.report_again, shards))
+
     def pass_on(self, command: Command) -> None:
         """Brings something to a bot's socket."""
-        self._reactor.call(functools.partial(self._pass_on, command))
+        self._reactor.call(functools.partial(self._pass_on, self._store.shard(command.key), command))
 
-    def _pass_on(self, command: Command) -> None:
-        if not self._roster.command(command):
+    def _pass_on(self, shard: int, command: Command) -> None:
+        if not self._roster.command(shard, command):
             logger.warning(
                 "%s: no such bot here; a %s was dropped",
                 command.key,

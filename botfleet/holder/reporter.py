@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from ..errors import StoreUnavailable
 from ..model import Status
@@ -16,10 +17,16 @@ _GATHER = 0.05
 
 
 class Reporter:
-    """Keeps statuses until the store has taken them."""
+    """Keeps statuses until the store has taken them.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: where they go.
+        may_write: whether this holder speaks for a bot; asked just before, for it may have changed.
+    """
+
+    def __init__(self, store: Store, may_write: Callable[[str], bool]) -> None:
         self._store = store
+        self._may_write = may_write
         self._latest: dict[str, Status] = {}
         # Guards _latest; held for microseconds only.
         self._lock = threading.Lock()
@@ -47,6 +54,7 @@ class Reporter:
         """Writes what there is; False where the store did not take it (it is kept)."""
         with self._lock:
             batch, self._latest = self._latest, {}
+        batch = {key: status for key, status in batch.items() if self._may_write(key)}
         if not batch:
             return True
         try:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
+from ..clock import Clock, wall_clock
 from ..model import Bot, Command, Status
 from ..slack import session as rtm
 from .reactor import Connection, Reactor
@@ -75,27 +76,92 @@ class Roster:
     Args:
         reactor: has the connections.
         max_connections: bots beyond this are not connected, and say so in their status.
+        patience: seconds after which a bot that does not get connected keeps its shard from moving no more.
+        give_back: told the messages that were not sent before a bot was let go.
+        clock: what the store's times are in.
     """
 
-    def __init__(self, reactor: Reactor, max_connections: int) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        max_connections: int,
+        patience: float,
+        give_back: Callable[[list[Command]], None],
+        clock: Clock = wall_clock,
+    ) -> None:
         self._reactor = reactor
         self._max = max_connections
+        self._patience = patience
+        self._give_back = give_back
+        self._clock = clock
+        # When each shard came here.
+        self._came_at: dict[int, float] = {}
         #: The bots here, by shard; a shard that was let go has no entry.
         self._keys_by_shard: dict[int, set[str]] = {}
         # Bots here that are not connected for want of room.
         self._left_out: set[str] = set()
 
     def load(self, shard: int, bots: Mapping[str, Bot], statuses: Mapping[str, Status]) -> None:
-        """Takes a shard over, or brings it in line with the registry again."""
+        """Takes a shard in, or brings it in line with the registry again."""
+        self._came_at.setdefault(shard, self._clock())
         for key in self._keys_by_shard.setdefault(shard, set()) - bots.keys():
             self.apply(shard, key, None, None)
         for key, bot in bots.items():
             self.apply(shard, key, bot, statuses.get(key))
 
     def unload(self, shard: int) -> None:
-        """Lets go of a shard that somebody else owns now."""
+        """Lets go of a shard that others hold now."""
+        self._came_at.pop(shard, None)
+        unsent = []
         for key in self._keys_by_shard.pop(shard, set()):
+            if (connection := self._reactor.connections.get(key)) is not None:
+                unsent += connection.session.take_unsent()
             self._remove(key)
+        self._fill()
+        if unsent:
+            self._give_back(unsent)
+
+    def take_unsent(self) -> list[Command]:
+        """Takes all messages that wait for their connections: somebody else will send them."""
+        connections = self._reactor.connections.values()
+        return [command for one in connections for command in one.session.take_unsent()]
+
+    # Looking
+
+    @property
+    def left_out(self) -> int:
+        """How many bots are not connected for want of room."""
+        return len(self._left_out)
+
+    def sizes(self) -> dict[int, int]:
+        """How many bots each of the shards here has."""
+        return {shard: len(keys) for shard, keys in self._keys_by_shard.items()}
+
+    def ready(self, shards: Collection[int]) -> set[int]:
+        """Which of some shards have all their bots connected here, or as near to it as they will get."""
+        return {shard for shard in shards if shard in self._keys_by_shard and self._is_ready(shard)}
+
+    def report_again(self, shards: Collection[int]) -> None:
+        """Says once more how the bots of some shards are: until now others spoke for them."""
+        for shard in shards:
+            for connection in self._connections_of(shard):
+                self._reactor.report_again(connection)
+
+    def _is_ready(self, shard: int) -> bool:
+        if self._clock() - self._came_at[shard] > self._patience:
+            return True
+        settled = (rtm.Phase.CONNECTED, rtm.Phase.DEAD, rtm.Phase.IDLE)
+        return all(
+            one.session.phase in settled and one.bot.key not in self._left_out
+            for one in self._connections_of(shard)
+        )
+
+    def _connections_of(self, shard: int) -> Iterator[Connection]:
+        for key in self._keys_by_shard.get(shard, ()):
+            if (connection := self._reactor.connections.get(key)) is not None:
+                yield connection
+
+    # Changing
 
     def apply(self, shard: int, key: str, wanted: Bot | None, status: Status | None) -> None:
         """Brings one bot in line with the registry, if its shard is here."""
@@ -110,7 +176,7 @@ class Roster:
             self._fill()
         elif step is Step.ADD and wanted is not None:
             self._keys_by_shard[shard].add(key)
-            self._begin(self._reactor.add(wanted))
+            self._begin(self._reactor.add(wanted), self._spared_for(status))
         elif step is not Step.NOTHING and connection is not None and wanted is not None:
             connection.rename(wanted)
             self._change(connection, step)
@@ -118,15 +184,24 @@ class Roster:
             # Reconciliation took this holder for dead while it could not reach the store.
             self._reactor.report_again(connection)
 
-    def command(self, command: Command) -> bool:
-        """Passes something on to a bot's socket; False where the bot is not here."""
+    def command(self, shard: int, command: Command) -> bool:
+        """Passes something on to a bot's socket; False where there is no such bot in a shard that is here."""
         connection = self._reactor.connections.get(command.key)
-        if connection is None:
+        if connection is not None:
+            self._reactor.drive(connection, lambda session, now: session.send(command, now))
+        elif shard not in self._keys_by_shard and command.op == "message":
+            self._give_back([command])
+        else:
             return False
-        self._reactor.drive(connection, lambda session, now: session.send(command, now))
         return True
 
-    def _begin(self, connection: Connection) -> None:
+    def _spared_for(self, status: Status | None) -> float:
+        """Seconds for which Slack does not want to hear of a bot, as it told whoever had it before."""
+        if status is None or status.state != "rate_limited":
+            return 0.0
+        return max(0.0, status.retry_at - self._clock())
+
+    def _begin(self, connection: Connection, spared_for: float = 0.0) -> None:
         if connection.bot.desired == "stopped":
             self._stop(connection)
         elif self._is_full_for(connection.bot.key):
@@ -135,7 +210,7 @@ class Roster:
             self._reactor.drive(connection, lambda session, now: full)
         else:
             self._left_out.discard(connection.bot.key)
-            self._reactor.drive(connection, lambda session, now: session.start(now))
+            self._reactor.drive(connection, lambda session, now: session.start(now, now + spared_for))
 
     def _change(self, connection: Connection, step: Step) -> None:
         if step is Step.STOP:
@@ -157,6 +232,6 @@ class Roster:
         return len(self._reactor.connections) - len(self._left_out | {key}) >= self._max
 
     def _fill(self) -> None:
-        """Connects a bot that was left out, where there is room now."""
-        if self._left_out and not self._is_full_for(key := min(self._left_out)):
+        """Connects bots that were left out, where there is room now."""
+        while self._left_out and not self._is_full_for(key := min(self._left_out)):
             self._begin(self._reactor.connections[key])

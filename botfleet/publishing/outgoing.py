@@ -20,6 +20,18 @@ class Outgoing(NamedTuple):
     #: The queue for subscriptions that name none.
     queue: str
     subscriptions: Sequence[Subscription]
+    #: Events of one lane keep their order: it is the bot's key.
+    lane: str = ""
+
+    @property
+    def event_count(self) -> int:
+        """Events in it."""
+        return 1
+
+    @property
+    def work(self) -> int:
+        """What it costs the broker, in messages of one event."""
+        return len(self.subscriptions)
 
     @property
     def weight(self) -> int:
@@ -40,6 +52,21 @@ class Bundle(NamedTuple):
     events: tuple[Outgoing, ...]
 
     @property
+    def lane(self) -> str:
+        """Bundles of one lane keep their order."""
+        return self.subscription.task
+
+    @property
+    def event_count(self) -> int:
+        """Events in it."""
+        return len(self.events)
+
+    @property
+    def work(self) -> int:
+        """What it costs the broker, in messages of one event."""
+        return len(self.events)
+
+    @property
     def weight(self) -> int:
         """Bytes of memory that it takes."""
         return sum(event.weight for event in self.events)
@@ -51,8 +78,11 @@ class Bundle(NamedTuple):
 
 
 def mark_of(event: Outgoing, subscription: Subscription | None = None) -> str:
-    """What tells that an event was pushed; for a batch handler, which gets it by itself, to that handler.
+    """What tells that an event was pushed: to all its handlers at once, or to one of them.
 
     Also for an event whose copies have other ids: a push whose answer was lost is tried again.
     """
-    return event.id if subscription is None else f"{event.id}:{subscription.task}"
+    if subscription is None:
+        return event.id
+    method = subscription.kwargs.get("method")
+    return f"{event.id}:{subscription.task}:{method}" if method else f"{event.id}:{subscription.task}"

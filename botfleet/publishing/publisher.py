@@ -3,18 +3,23 @@
 Its thread pushes what has gathered while the last push was under way, so that a quiet fleet has no delay
 and a busy one large batches. While the broker is away events wait in memory, in order, up to a bound in
 bytes; what comes past it is dropped, counted and logged.
+
+Events wait in a lane for each bot, those for batch handlers too: bundles are made of what has had its turn,
+so that no bot's flood stands before the events of the others.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..clock import Clock, MonotonicClock, monotonic_clock, wall_clock
-from ..errors import PublishError
+from ..errors import PublishError, PushedInPart
 from ..model import Subscription
 from ..slack.backoff import Backoff
 from ..slack.envelope import Identifier, Origin, wrap
@@ -26,8 +31,9 @@ from .router import Router, queue_for
 
 logger = logging.getLogger(__name__)
 
-#: Events and bundles in one push, and what its messages may weigh together before base64, bytes.
-BATCH_EVENTS = 500
+#: Work in one push, in messages of one event, and what its messages may weigh together before base64, bytes.
+#: While the broker does it, which takes some 5 ms, everybody else waits.
+BATCH_WORK = 500
 BATCH_BYTES = 2 * 2**20
 #: Seconds after which the thread looks whether it is to end.
 _LOOK = 1.0
@@ -46,6 +52,7 @@ class Sink(ABC):
             How many events were new; one in a bundle counts like one by itself.
 
         Raises:
+            PushedInPart: all but what another process publishes just now, and what follows it in its lane.
             PublishError: the broker does not take them now.
         """
 
@@ -74,6 +81,8 @@ class Publisher:
         buffer: bytes of events that may wait in memory.
         clock: the time that becomes `received_at`.
         monotonic: for the time that batches linger.
+        may_publish_unmarked: whether this process is the one that publishes those events of a bot (by its
+            key) which carry no time of their own, so that nothing tells their copies.
     """
 
     def __init__(
@@ -82,19 +91,23 @@ class Publisher:
         buffer: int,
         clock: Clock = wall_clock,
         monotonic: MonotonicClock = monotonic_clock,
+        may_publish_unmarked: Callable[[str], bool] = lambda key: True,
     ) -> None:
+        self._may_publish_unmarked = may_publish_unmarked
         self.counters = Counters()
         self.router = Router()
         self._sink = sink
         self._buffer = buffer
         self._clock = clock
         self._identifier = Identifier()
-        self._waiting = Lanes()
+        self._waiting = Lanes(monotonic)
         # Taken from the lanes and not yet known to be pushed; only the thread changes it.
         self._batch: list[Outgoing | Bundle] = []
         self._gathering = Gathering(monotonic)
+        # Bundles that are full, or have lingered enough.
+        self._ready: deque[Bundle] = deque()
         self._weight = 0
-        # Guards _waiting, _gathering and _weight together; held for microseconds only.
+        # Guards _waiting, _gathering, _ready and _weight together; held for microseconds only.
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._idle = threading.Event()
@@ -106,8 +119,9 @@ class Publisher:
 
     @property
     def unsent(self) -> int:
-        """Events and bundles that wait to be pushed."""
-        return len(self._waiting) + len(self._gathering) + len(self._batch)
+        """Events that wait to be pushed; for single handlers and for each batch handler they count apart."""
+        with self._lock:
+            return len(self._waiting) + len(self._gathering) + count(self._ready) + count(self._batch)
 
     def passes_over(self, kind: bytes) -> bool:
         """Whether nobody wants events of this type; then one is counted, and need not be offered."""
@@ -120,7 +134,7 @@ class Publisher:
         """Offers an event; returns at once, whether anybody wants it or not."""
         self.counters.events += 1
         subscriptions = self.router.match(origin, frame)
-        if subscriptions:
+        if subscriptions and (frame.time or self._may_publish_unmarked(origin.key)):
             self._offer(origin, frame, raw, self._identifier.identify(origin, frame), subscriptions)
 
     def publish_own(self, origin: Origin, frame: Frame, raw: bytes, event_id: str) -> None:
@@ -136,7 +150,7 @@ class Publisher:
             self._take()
             if self._batch:
                 self._push(backoff)
-            elif self._closing.is_set():
+            elif self._closing.is_set() and not self.unsent:
                 return
 
     def flush(self, timeout: float) -> bool:
@@ -163,34 +177,29 @@ class Publisher:
     ) -> None:
         received_at = self._clock()
         envelope = wrap(event_id, origin, frame, raw, received_at)
-        event = Outgoing(event_id, envelope, received_at, queue_for(frame), subscriptions)
+        event = Outgoing(event_id, envelope, received_at, queue_for(frame), subscriptions, origin.key)
         self.counters.wanted += 1
         with self._lock:
             room = self._weight + event.weight <= self._buffer
-            if room and not self.router.batches:
-                self._weight += event.weight
-                self._waiting.put(origin.key, event)
-            elif room:
-                self._divide(origin.key, event)
             if room:
+                self._weight += event.weight
+                if self.router.batches:
+                    self._divide(event)
+                else:
+                    self._waiting.put(event.lane, event)
                 self._idle.clear()
         if not room:
             self._drop(event)
         elif not self._wake.is_set():
             self._wake.set()
 
-    def _divide(self, lane: str, event: Outgoing) -> None:
-        """Puts an event where it belongs: by itself, into bundles, or both. Needs the lock."""
+    def _divide(self, event: Outgoing) -> None:
+        """Puts an event into its lane: for single handlers, and for each batch handler. Needs the lock."""
+        parts = [[wanted] for wanted in event.subscriptions if wanted.batch]
         single = [wanted for wanted in event.subscriptions if not wanted.batch]
-        if single:
-            self._weight += event.weight
-            self._waiting.put(lane, event._replace(subscriptions=single))
-        for wanted in event.subscriptions:
-            if wanted.batch:
-                self._weight += event.weight
-                full = self._gathering.add(event, wanted)
-                if full is not None:
-                    self._waiting.put(wanted.task, full)
+        for part in [single, *parts] if single else parts:
+            self._waiting.put(event.lane, event._replace(subscriptions=part))
+        self._weight += event.weight * (len(parts) + bool(single) - 1)
 
     def _drop(self, event: Outgoing) -> None:
         self.counters.dropped += 1
@@ -210,29 +219,65 @@ class Publisher:
         """Waits for events and makes a batch of them; nothing, where one is still to be pushed."""
         if self._batch:
             return
-        if not (len(self._waiting) or self._closing.is_set()):
-            self._wake.wait(self._patience())
+        patience = self._patience()
+        if patience:
+            self._wake.wait(patience)
         self._wake.clear()
         with self._lock:
-            for bundle in self._gathering.take(self._hurry.is_set()):
-                self._waiting.put(bundle.subscription.task, bundle)
-            self._batch = self._waiting.take(BATCH_EVENTS, BATCH_BYTES)
+            self._batch = self._make_batch()
 
     def _patience(self) -> float:
+        """Seconds to wait for something new."""
         with self._lock:
-            due = self._gathering.due()
-        return _LOOK if due is None else min(due, _LOOK)
+            dues = [self._waiting.due(), self._gathering.due()]
+            if self._ready or (self._hurry.is_set() and len(self._gathering)):
+                return 0.0
+        if dues[0] is None and self._closing.is_set():
+            return 0.0
+        return min((due for due in dues if due is not None), default=_LOOK)
+
+    def _make_batch(self) -> list[Outgoing | Bundle]:
+        """Makes a batch of bundles and of events that wait; each may have half of it. Needs the lock."""
+        batch: list[Outgoing | Bundle] = [*self._take_bundles(BATCH_WORK // 2, BATCH_BYTES // 2)]
+        work = max(BATCH_WORK - sum(unit.work for unit in batch), BATCH_WORK // 2)
+        size = max(BATCH_BYTES - sum(unit.size for unit in batch), BATCH_BYTES // 2)
+        for unit in self._waiting.take(work, size):
+            if isinstance(unit, Bundle):
+                self._ready.append(unit)
+            elif not unit.subscriptions[0].batch:
+                batch.append(unit)
+            elif (finished := self._gathering.add(unit)) is not None:
+                self._ready.append(finished)
+        self._ready.extend(self._gathering.take(self._hurry.is_set()))
+        if self._ready:
+            work = BATCH_WORK - sum(unit.work for unit in batch)
+            batch += self._take_bundles(work, BATCH_BYTES - sum(unit.size for unit in batch))
+        return batch
+
+    def _take_bundles(self, work: int, size: int) -> list[Bundle]:
+        """Takes finished bundles: about so much work, and so many bytes. Needs the lock."""
+        taken: list[Bundle] = []
+        while self._ready and work > 0 and size > 0:
+            bundle = self._ready.popleft()
+            taken.append(bundle)
+            work -= bundle.work
+            size -= bundle.size
+        return taken
 
     def _push(self, backoff: Backoff) -> None:
+        left: Sequence[Outgoing | Bundle] = ()
+        pause = 0.0
         try:
             new = self._sink.push(self._batch)
+        except PushedInPart as exc:
+            new, left, pause = exc.new, exc.left, exc.retry_after or 0.0
         except PublishError as exc:
             self._wait_for_broker(exc, backoff)
             return
         backoff.reset()
         self.counters.published += new
-        self.counters.copies += count(self._batch) - new
-        self._forget()
+        self.counters.copies += count(self._batch) - count(left) - new
+        self._forget(left, pause)
         # Half empty, not just one batch less: a broker that is too slow is one alarm, not one a second.
         if self._alarmed and self._weight <= self._buffer // 2:
             logger.warning(
@@ -256,8 +301,9 @@ class Publisher:
 
     def _give_up(self) -> None:
         with self._lock:
-            bundles = self._gathering.take(all_of_them=True)
-            self._batch += [*self._waiting.take(len(self._waiting), self._weight), *bundles]
+            bundles = [*self._ready, *self._gathering.take(all_of_them=True)]
+            self._batch += [*bundles, *self._waiting.take(sys.maxsize, sys.maxsize, all_of_them=True)]
+            self._ready.clear()
         lost = count(self._batch)
         self.counters.dropped += lost
         logger.error(
@@ -265,9 +311,11 @@ class Publisher:
         )
         self._forget()
 
-    def _forget(self) -> None:
+    def _forget(self, left: Sequence[Outgoing | Bundle] = (), pause: float = 0.0) -> None:
+        """Lets go of the batch, but for what is left of it: that is to be pushed again after the pause."""
         with self._lock:
-            self._weight -= sum(unit.weight for unit in self._batch)
+            self._weight -= sum(unit.weight for unit in self._batch) - sum(unit.weight for unit in left)
+            self._waiting.give_back(left, pause)
             self._batch = []
-            if not (len(self._waiting) or len(self._gathering)):
+            if not (self._waiting or self._gathering or self._ready):
                 self._idle.set()

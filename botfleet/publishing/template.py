@@ -20,9 +20,13 @@ from binascii import b2a_base64
 from datetime import UTC, datetime
 from typing import Any
 
+# Loaded now, for a process whose files are used up can't load them when the first event comes.
+import celery.app.amqp  # noqa: F401
+import kombu.transport.memory  # noqa: F401
 from kombu import Connection, Exchange, Producer, Queue
 from kombu.utils.json import dumps
 
+from ..errors import PublishError
 from ..model import Subscription
 from ..redaction import BATCH, HIDDEN_KEYWORDS, describe_event
 
@@ -53,12 +57,18 @@ class Template:
         app: the Celery app, for its serializer, protocol and queues.
         subscription: whose messages.
         queue: the queue's name.
+
+    Raises:
+        PublishError: no message can be made now: the process has no file left to load Celery's parts with.
     """
 
     def __init__(self, app: Any, subscription: Subscription, queue: str) -> None:
         self.queue = queue
         self.max_age = subscription.max_age
-        message = _sample(app, subscription, queue)
+        try:
+            message = _sample(app, subscription, queue)
+        except (OSError, ImportError) as exc:
+            raise PublishError(f"no message can be made: {type(exc).__name__}: {exc}") from exc
         body = base64.b64decode(message["body"]).decode()
         before, after = (part.encode() for part in body.split(json.dumps(_EVENT)))
         frame = encode_event(before), b2a_base64(after, newline=False)

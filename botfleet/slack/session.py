@@ -33,6 +33,8 @@ STABLE = 10.0
 PAUSE = 5.0
 #: Waited when Slack blocks the team's traffic (`accesslimited`), seconds.
 SLOW = 300.0
+#: Slack's words for "too often".
+_LIMITED = ("ratelimited", "rate_limited")
 #: Error frames' code for a single-use URL that was too old.
 _URL_EXPIRED = 1
 
@@ -141,6 +143,7 @@ class Session:
         "_last_id",
         "_last_seen",
         "_next_link",
+        "_not_before",
         "_outbox",
         "_pinged_at",
         "_retiring",
@@ -160,6 +163,8 @@ class Session:
         # The former link, which is kept until the new one has said hello.
         self._retiring = 0
         self._deadline: float | None = None
+        # Slack does not want to be asked for this team before; outlasts stop and restart.
+        self._not_before = 0.0
         self._last_seen = 0.0
         self._connected_at = 0.0
         # When the ping was sent that nothing has come in since; None where there is none.
@@ -183,18 +188,33 @@ class Session:
         """Messages that wait for the connection."""
         return len(self._outbox)
 
+    def take_unsent(self) -> list[Command]:
+        """Returns the messages that wait, oldest first, and forgets them: somebody else will send them."""
+        waiting = list(self._outbox)
+        self._outbox.clear()
+        return waiting
+
     # What the owner asks for
 
-    def start(self, now: float) -> list[Action]:
-        """Connects, if there is no connection and none under way; also after a dead token."""
+    def start(self, now: float, not_before: float = 0.0) -> list[Action]:
+        """Connects, if there is no connection and none under way; also after a dead token.
+
+        Args:
+            now: the time.
+            not_before: until then Slack does not want to be asked for this team, as somebody was told before.
+        """
         if self.phase not in (Phase.IDLE, Phase.DEAD):
             return []
         self._backoff.reset()
         self._doubts = 0
-        return self._connect(now)
+        self._not_before = max(self._not_before, not_before)
+        return self._connect(now) if now >= self._not_before else self._hold_back(now)
 
     def restart(self, now: float) -> list[Action]:
-        """Connects anew (another token, or asked to); a working connection stays until the new one does."""
+        """Connects anew (another token, or asked to); a working connection stays until the new one does.
+
+        Slack's limits are the team's, whatever the token: one that is rate limited waits on.
+        """
         if self.phase is Phase.CONNECTED:
             return self._replace(now)
         # The former link stays: a second restart, too, must leave no gap.
@@ -247,8 +267,10 @@ class Session:
             return self._give_up(error.error)
         floors = {Group.PAUSE: PAUSE, Group.SLOW: SLOW}
         floor = error.retry_after if error.retry_after is not None else floors.get(group, 0.0)
-        limited = error.error in ("ratelimited", "rate_limited")
-        return self._wait(now, error.error, floor, state="rate_limited" if limited else "disconnected")
+        if error.error not in _LIMITED:
+            return self._wait(now, error.error, floor)
+        self._not_before = now + floor
+        return self._wait(now, error.error, floor, state="rate_limited")
 
     def received(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
         """Slack sent a frame."""
@@ -302,6 +324,12 @@ class Session:
         self._next_link += 1
         announce: list[Action] = [] if self._retiring else [Report("connecting")]
         return [*announce, Connect(self.link)]
+
+    def _hold_back(self, now: float) -> list[Action]:
+        delay = self._not_before - now
+        self.phase = Phase.WAITING
+        self._deadline = now + delay
+        return [Report("rate_limited", "ratelimited", delay)]
 
     def _replace(self, now: float) -> list[Action]:
         closing: list[Action] = [Close(self._retiring)] if self._retiring else []

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..model import Bot, Command, HolderInfo, Status, Subscription, shard_of
+from ..model import Bot, Command, HolderInfo, Member, Status, Subscription, shard_of
 
 #: Given the bot as it is (None where there is none), returns it as it should be (None removes it).
 Change = Callable[[Bot | None], Bot | None]
@@ -33,6 +33,70 @@ class DoorEntry(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<DoorEntry {self.kind} {self.field}>"
+
+
+class Changes(NamedTuple):
+    """What `Store.changes` found.
+
+    Attributes:
+        version: the last one that was given; lower than what was asked about where the store was emptied.
+        shards: those that changed since, with their versions.
+    """
+
+    version: int
+    shards: dict[int, int]
+
+
+class Seat(NamedTuple):
+    """A holder's place at a shard: slot 0 leads, the others stand beside it."""
+
+    shard: int
+    slot: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.shard}.{self.slot}"
+
+    @classmethod
+    def parse(cls, text: str) -> Seat:
+        """The reverse of `str`.
+
+        >>> Seat.parse(str(Seat(12, 1)))
+        Seat(shard=12, slot=1)
+        """
+        shard, _, slot = text.partition(".")
+        return cls(int(shard), int(slot))
+
+
+class Lease(NamedTuple):
+    """Who has a seat; the owner is empty where it was given back."""
+
+    owner: str
+    epoch: int
+
+
+class Handover(NamedTuple):
+    """A seat's epoch, and who gets it: an owner, or (empty) nobody."""
+
+    epoch: int
+    to: str = ""
+
+
+class Beat(NamedTuple):
+    """What a holder learns with each beat.
+
+    Attributes:
+        renewed: it was still alive; if not, others may have taken its seats.
+        members: a number that changes with the members.
+        term: a number that changes when the leases were lost with the store's contents.
+        claims: how many seats somebody is ready to take over.
+        drain: people want it to give its seats away.
+    """
+
+    renewed: bool
+    members: int
+    term: int
+    claims: int
+    drain: bool
 
 
 class Store(ABC):
@@ -91,8 +155,8 @@ class Store(ABC):
         """The key of the bot that has this token."""
 
     @abstractmethod
-    def counts(self) -> list[int]:
-        """How many bots each shard has; index is the shard."""
+    def counts(self, shards: Sequence[int] | None = None) -> list[int]:
+        """How many bots each of these shards has, in their order; by default of all."""
 
     # Statuses
 
@@ -113,10 +177,10 @@ class Store(ABC):
         """Writes `new` (None removes it) only if the status is still `old`; returns whether it was."""
 
     @abstractmethod
-    def versions(self) -> dict[int, int]:
-        """A number per shard that grows with each change of its bots; missing means 0.
+    def changes(self, since: int) -> Changes:
+        """The shards whose bots changed after a version; statuses do not count.
 
-        Statuses leave it alone: holders write them all the time, and are the ones who watch it.
+        Holders write statuses all the time, and are the ones who watch this.
         """
 
     # The door
@@ -160,35 +224,69 @@ class Store(ABC):
         with the process.
         """
 
-    # Leases and holders
-
-    @abstractmethod
-    def acquire(self, lease: str, owner: str, ttl: float) -> int | None:
-        """Takes a lease that is free (or is the owner's already), for `ttl` seconds by the store's clock.
-
-        Returns:
-            Its epoch, which grows each time the owner changes; None where somebody else has it.
-        """
-
-    @abstractmethod
-    def renew(self, lease: str, owner: str, epoch: int, ttl: float) -> bool:
-        """Prolongs a lease; False where it is lost."""
-
-    @abstractmethod
-    def release(self, lease: str, owner: str, epoch: int) -> None:
-        """Gives a lease back; nothing happens where it is lost already."""
+    # Holders, and who owns what
 
     @abstractmethod
     def announce(self, holder: HolderInfo, ttl: float) -> None:
-        """Says that a holder is alive, for `ttl` seconds."""
+        """Says what people are to see of a holder, for `ttl` seconds."""
 
     @abstractmethod
     def withdraw(self, name: str) -> None:
-        """Says that a holder is gone."""
+        """Takes back what was announced of a holder."""
 
     @abstractmethod
     def holders(self) -> list[HolderInfo]:
-        """The holders that are alive, by name."""
+        """The holders that are announced, by name."""
+
+    @abstractmethod
+    def beat(self, member: Member, ttl: float) -> Beat:
+        """Keeps a holder among the living, and its seats its own, for `ttl` seconds by the store's clock."""
+
+    @abstractmethod
+    def leave(self, owner: str) -> None:
+        """Takes a holder out of the living; its seats are free."""
+
+    @abstractmethod
+    def members(self) -> list[Member]:
+        """The living holders, by name."""
+
+    @abstractmethod
+    def ask_to_drain(self, owner: str, wanted: bool) -> None:
+        """Asks a holder to give its seats away, or to take some again; `beat` tells it."""
+
+    @abstractmethod
+    def take(self, owner: str, seats: Sequence[Seat]) -> dict[Seat, int]:
+        """Takes those of the seats that are free, whose owner is gone, or that are the owner's own already.
+
+        Returns:
+            Their epochs. An epoch grows each time a seat changes hands, and never goes back.
+
+        Raises:
+            StoreError: `owner` is not alive; it must `beat` first.
+        """
+
+    @abstractmethod
+    def hand_over(self, owner: str, seats: Mapping[Seat, Handover]) -> set[Seat]:
+        """Gives seats to others, or back; returns those that changed hands.
+
+        The others were not the owner's (any more), or who was to get them is gone, or does not claim them.
+        """
+
+    @abstractmethod
+    def leases(self, seats: Sequence[Seat]) -> dict[Seat, Lease]:
+        """Who has these seats, or had them last; seats that nobody ever had are left out."""
+
+    @abstractmethod
+    def claim(self, owner: str, seats: Sequence[Seat]) -> None:
+        """Says that a holder is ready to take these seats over."""
+
+    @abstractmethod
+    def unclaim(self, owner: str, seats: Sequence[Seat]) -> None:
+        """Takes claims back, where they still are this owner's."""
+
+    @abstractmethod
+    def claims(self) -> dict[Seat, str]:
+        """The owners that are ready to take seats over."""
 
     # Small things
 
@@ -202,3 +300,14 @@ class Store(ABC):
     @abstractmethod
     def advance(self, cursor: str, step: int) -> int:
         """Moves a named cursor on by `step` and returns where it stood before (0 at first)."""
+
+    @abstractmethod
+    def reserve(self, pace: str, rate: float) -> float:
+        """Takes the next turn of a named pace; the caller is to use it then, or to let it go.
+
+        Turns are 1/`rate` seconds apart by the store's clock, whoever takes them. One that nobody took in
+        time is not made up for.
+
+        Returns:
+            Seconds until the turn.
+        """

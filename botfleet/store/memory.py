@@ -7,22 +7,15 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import NamedTuple
 
 from ..clock import Clock, wall_clock
-from ..errors import StoreUnavailable
-from ..model import Bot, Command, HolderInfo
-from .base import DoorEntry
+from ..errors import StoreError, StoreUnavailable
+from ..model import Bot, Command, HolderInfo, Member
+from .base import Beat, Changes, DoorEntry, Handover, Lease, Seat
 from .rows import RowStore
 
 #: Expired marks are swept away each time so many new ones were set.
 _SWEEP_EVERY = 1000
-
-
-class _Lease(NamedTuple):
-    owner: str
-    epoch: int
-    until: float
 
 
 class MemoryStore(RowStore):
@@ -48,16 +41,22 @@ class MemoryStore(RowStore):
         self._closed = False
         self._bots: list[dict[bytes, bytes]] = [{} for _ in range(shards)]
         self._statuses: list[dict[bytes, bytes]] = [{} for _ in range(shards)]
-        self._versions: Counter[int] = Counter()
+        self._version = 0
+        self._versions: dict[int, int] = {}
         self._keys: dict[str, str] = {}
         self._subscriptions: dict[bytes, bytes] = {}
         self._subscriptions_version = 0
         self._queues: dict[int, deque[bytes]] = {}
-        self._leases: dict[str, _Lease] = {}
-        self._epochs: Counter[str] = Counter()
+        self._members: dict[str, tuple[bytes, float]] = {}
+        self._members_version = 0
+        self._term = 0
+        self._drains: set[str] = set()
+        self._leases: dict[Seat, Lease] = {}
+        self._claims: dict[Seat, str] = {}
         self._holders: dict[str, tuple[bytes, float]] = {}
         self._marks: dict[str, float] = {}
         self._cursors: Counter[str] = Counter()
+        self._paces: dict[str, float] = {}
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -98,16 +97,17 @@ class MemoryStore(RowStore):
             else:
                 self._bots[shard][key.encode()] = self._row(after)
                 self._keys[after.fingerprint] = key
-            self._versions[shard] += 1
+            self._version += 1
+            self._versions[shard] = self._version
             return True
 
     def key_of_token(self, fingerprint: str) -> str | None:
         with self._held():
             return self._keys.get(fingerprint)
 
-    def counts(self) -> list[int]:
+    def counts(self, shards: Sequence[int] | None = None) -> list[int]:
         with self._held():
-            return [len(rows) for rows in self._bots]
+            return [len(self._bots[shard]) for shard in (range(self.shards) if shards is None else shards)]
 
     # Statuses
 
@@ -137,9 +137,11 @@ class MemoryStore(RowStore):
                 self._statuses[shard][key.encode()] = new
             return True
 
-    def versions(self) -> dict[int, int]:
+    def changes(self, since: int) -> Changes:
         with self._held():
-            return dict(self._versions)
+            known = since if since <= self._version else -1
+            newer = {shard: version for shard, version in self._versions.items() if version > known}
+            return Changes(self._version, newer)
 
     # The door
 
@@ -192,36 +194,7 @@ class MemoryStore(RowStore):
                 rows.extend(queue.popleft() for _ in range(min(len(queue), limit - len(rows))))
             return self._read_commands(rows)
 
-    # Leases and holders
-
-    def acquire(self, lease: str, owner: str, ttl: float) -> int | None:
-        with self._held():
-            held = self._live_lease(lease)
-            if held is not None and held.owner != owner:
-                return None
-            if held is None:
-                self._epochs[lease] += 1
-            epoch = self._epochs[lease]
-            self._leases[lease] = _Lease(owner, epoch, self._clock() + ttl)
-            return epoch
-
-    def renew(self, lease: str, owner: str, epoch: int, ttl: float) -> bool:
-        with self._held():
-            held = self._live_lease(lease)
-            if held is None or (held.owner, held.epoch) != (owner, epoch):
-                return False
-            self._leases[lease] = held._replace(until=self._clock() + ttl)
-            return True
-
-    def release(self, lease: str, owner: str, epoch: int) -> None:
-        with self._held():
-            held = self._live_lease(lease)
-            if held is not None and (held.owner, held.epoch) == (owner, epoch):
-                del self._leases[lease]
-
-    def _live_lease(self, name: str) -> _Lease | None:
-        held = self._leases.get(name)
-        return held if held is not None and held.until > self._clock() else None
+    # Holders, and who owns what
 
     def announce(self, holder: HolderInfo, ttl: float) -> None:
         with self._held():
@@ -236,6 +209,90 @@ class MemoryStore(RowStore):
             now = self._clock()
             self._holders = {name: held for name, held in self._holders.items() if held[1] > now}
             return self._read_holders(row for row, _ in self._holders.values())
+
+    def beat(self, member: Member, ttl: float) -> Beat:
+        row = self._row(member)
+        with self._held():
+            renewed = self._lives(member.owner)
+            gone = [one for one in self._members if one != member.owner and not self._lives(one)]
+            for one in gone:
+                del self._members[one]
+                self._drains.discard(one)
+            if gone or self._members.get(member.owner, (b"", 0.0))[0] != row:
+                self._members_version += 1
+            self._members[member.owner] = (row, self._clock() + ttl)
+            drain = member.owner in self._drains
+            return Beat(renewed, self._members_version, self._term, len(self._claims), drain)
+
+    def leave(self, owner: str) -> None:
+        with self._held():
+            if self._members.pop(owner, None) is not None:
+                self._drains.discard(owner)
+                self._members_version += 1
+
+    def members(self) -> list[Member]:
+        with self._held():
+            return self._read_members(row for row, _ in self._members.values())
+
+    def ask_to_drain(self, owner: str, wanted: bool) -> None:
+        with self._held():
+            (self._drains.add if wanted else self._drains.discard)(owner)
+
+    def take(self, owner: str, seats: Sequence[Seat]) -> dict[Seat, int]:
+        with self._held():
+            if not self._lives(owner):
+                raise StoreError(f"NOTALIVE {owner}")
+            return {seat: epoch for seat in seats if (epoch := self._take(owner, seat))}
+
+    def _take(self, owner: str, seat: Seat) -> int:
+        held = self._leases.get(seat, Lease("", 0))
+        if held.owner == owner:
+            return held.epoch
+        if self._lives(held.owner):
+            return 0
+        self._leases[seat] = Lease(owner, max(held.epoch + 1, int(self._clock() * 1000)))
+        return self._leases[seat].epoch
+
+    def hand_over(self, owner: str, seats: Mapping[Seat, Handover]) -> set[Seat]:
+        with self._held():
+            return {seat for seat, handover in seats.items() if self._hand_over(owner, seat, handover)}
+
+    def _hand_over(self, owner: str, seat: Seat, handover: Handover) -> bool:
+        epoch, to = handover
+        if self._leases.get(seat) != Lease(owner, epoch):
+            return False
+        if to and not (self._claims.get(seat) == to and self._claims.pop(seat) and self._lives(to)):
+            return False
+        self._leases[seat] = Lease(to, epoch + 1 if to else epoch)
+        return True
+
+    def leases(self, seats: Sequence[Seat]) -> dict[Seat, Lease]:
+        with self._held():
+            return {seat: self._leases[seat] for seat in seats if seat in self._leases}
+
+    def claim(self, owner: str, seats: Sequence[Seat]) -> None:
+        with self._held():
+            self._claims.update(dict.fromkeys(seats, owner))
+
+    def unclaim(self, owner: str, seats: Sequence[Seat]) -> None:
+        with self._held():
+            for seat in seats:
+                if self._claims.get(seat) == owner:
+                    del self._claims[seat]
+
+    def claims(self) -> dict[Seat, str]:
+        with self._held():
+            return dict(self._claims)
+
+    def forget_owners(self) -> None:
+        """Loses members, leases and claims, as a server that was emptied; for tests."""
+        with self._held():
+            self._members, self._leases, self._claims = {}, {}, {}
+            self._term += 1
+            self._members_version += 1
+
+    def _lives(self, owner: str) -> bool:
+        return owner in self._members and self._members[owner][1] > self._clock()
 
     # Small things
 
@@ -254,6 +311,13 @@ class MemoryStore(RowStore):
             before = self._cursors[cursor]
             self._cursors[cursor] = before + step
             return before
+
+    def reserve(self, pace: str, rate: float) -> float:
+        with self._held():
+            now = self._clock()
+            turn = max(now, self._paces.get(pace, 0.0))
+            self._paces[pace] = turn + 1.0 / rate
+            return turn - now
 
 
 def _pairs(entries: Mapping[str, str], limit: int) -> list[tuple[bytes, bytes]]:

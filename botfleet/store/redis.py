@@ -5,16 +5,20 @@ Keys, each after the prefix; what is done to several of them at once is in `lua/
     {teams_key}:{shard}              hash    bot's key → Bot
     {tokens_key}:{shard}             hash    bot's key → Status
     {teams_key}, {tokens_key}        hashes  the door: other programs' entries
-    botfleet:versions                hash    shard → counter
+    botfleet:versions                sorted set of shards by the version of their last change
+    botfleet:version                 string  the last version given
     botfleet:fingerprints:{n}        hash    fingerprint → bot's key; n is `shard_of(fingerprint)`
     botfleet:subscriptions           hash    group → list of Subscription; its counter is …:version
     botfleet:shard:{shard}           list    Command
-    botfleet:lease:{name}            hash    owner, epoch; expires
-    botfleet:epoch:{name}            string  counter
+    botfleet:leases                  hash    seat → "epoch owner"
+    botfleet:claims                  hash    seat → the owner that is ready to take it
+    botfleet:members                 sorted set of living holders by when they expire; …:rows, …:version
+    botfleet:drains                  hash    owner → 1: people want it to give its seats away
     botfleet:holder:{name}           string  HolderInfo; expires
     botfleet:holders                 sorted set of holders' names by when they expire
     botfleet:once:{mark}             string  expires
     botfleet:cursor:{name}           string  counter
+    botfleet:pace:{name}             string  when its next turn is; expires then
 
 A command that broke with its connection is sent again, once, only if doing it twice is the same as doing it
 once; anything else is `StoreUnavailable` and the caller's to decide, for it may or may not have been done.
@@ -39,8 +43,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..errors import ConfigurationError, StoreError, StoreUnavailable
-from ..model import Bot, Command, HolderInfo, shard_of
-from .base import DoorEntry
+from ..model import Bot, Command, HolderInfo, Member, shard_of
+from .base import Beat, Changes, DoorEntry, Handover, Lease, Seat
 from .rows import RowStore
 
 T = TypeVar("T")
@@ -53,6 +57,8 @@ _HEALTH_CHECK_INTERVAL = 5
 _LONGEST_WAIT = 5.0
 #: Statuses per script call, so that one call takes less than a millisecond.
 _STATUSES_PER_CALL = 200
+#: Seats per script call, for the same reason.
+_SEATS_PER_CALL = 500
 
 #: Answers that tell of the server's state and not of the command: worth trying again.
 _PASSING_ERRORS = (
@@ -199,7 +205,7 @@ class RedisStore(RowStore):
         shard = self.shard(key)
         old, new = (bot.fingerprint if bot else "" for bot in (before, after))
         keys = [self._teams(shard), self._tokens(shard), self._own("versions")]
-        keys += [self._fingerprints(old), self._fingerprints(new)]
+        keys += [self._fingerprints(old), self._fingerprints(new), self._own("version")]
         args = [key, shard, row or "", self._row(after) if after else "", old, new]
         return bool(self._script("swap_bot", keys, args, again=False))
 
@@ -207,8 +213,9 @@ class RedisStore(RowStore):
         key: bytes | None = self._do("HGET", self._fingerprints(fingerprint), fingerprint, again=True)
         return None if key is None else key.decode()
 
-    def counts(self) -> list[int]:
-        return self._together([("HLEN", self._teams(shard)) for shard in range(self.shards)], again=True)
+    def counts(self, shards: Sequence[int] | None = None) -> list[int]:
+        asked = range(self.shards) if shards is None else shards
+        return self._together([("HLEN", self._teams(shard)) for shard in asked], again=True)
 
     # Statuses
 
@@ -234,9 +241,13 @@ class RedisStore(RowStore):
         keys = [self._tokens(self.shard(key))]
         return bool(self._script("swap_status", keys, [key, row, new or b""], again=False))
 
-    def versions(self) -> dict[int, int]:
-        found = self._do("HGETALL", self._own("versions"), again=True)
-        return {int(shard): int(version) for shard, version in found.items()}
+    def changes(self, since: int) -> Changes:
+        version = int(self._do("GET", self._own("version"), again=True) or 0)
+        if version == since:
+            return Changes(version, {})
+        newer = (f"({since}", "+inf") if version > since else ("-inf", "+inf")
+        found = self._do("ZRANGEBYSCORE", self._own("versions"), *newer, "WITHSCORES", again=True)
+        return Changes(version, {int(shard): int(score) for shard, score in _pairs(found)})
 
     # The door
 
@@ -300,19 +311,7 @@ class RedisStore(RowStore):
                 rows = rows + self._script("drain", queues, [limit - len(rows)], again=False)
         return rows
 
-    # Leases and holders
-
-    def acquire(self, lease: str, owner: str, ttl: float) -> int | None:
-        keys = [self._own("lease", lease), self._own("epoch", lease)]
-        epoch: int | None = self._script("acquire", keys, [owner, _milliseconds(ttl)], again=True)
-        return epoch
-
-    def renew(self, lease: str, owner: str, epoch: int, ttl: float) -> bool:
-        args = [owner, epoch, _milliseconds(ttl)]
-        return bool(self._script("renew", [self._own("lease", lease)], args, again=True))
-
-    def release(self, lease: str, owner: str, epoch: int) -> None:
-        self._script("renew", [self._own("lease", lease)], [owner, epoch, 0], again=True)
+    # Holders, and who owns what
 
     def announce(self, holder: HolderInfo, ttl: float) -> None:
         keys = [self._own("holder", holder.name), self._own("holders")]
@@ -329,6 +328,62 @@ class RedisStore(RowStore):
         rows = self._do("MGET", *(self._own("holder", name.decode()) for name in names), again=True)
         return self._read_holders(row for row in rows if row is not None)
 
+    def beat(self, member: Member, ttl: float) -> Beat:
+        keys = [*self._member_keys(), self._own("leases"), self._own("claims"), self._own("drains")]
+        args = [member.owner, self._row(member), _milliseconds(ttl)]
+        renewed, version, term, claims, drain = self._script("beat", keys, args, again=False)
+        return Beat(bool(renewed), version, term, claims, bool(drain))
+
+    def leave(self, owner: str) -> None:
+        self._script("leave", [*self._member_keys(), self._own("drains")], [owner], again=True)
+
+    def members(self) -> list[Member]:
+        return self._read_members(self._do("HVALS", self._own("members", "rows"), again=True))
+
+    def ask_to_drain(self, owner: str, wanted: bool) -> None:
+        words = ("HSET", self._own("drains"), owner, 1) if wanted else ("HDEL", self._own("drains"), owner)
+        self._do(*words, again=True)
+
+    def take(self, owner: str, seats: Sequence[Seat]) -> dict[Seat, int]:
+        keys = [self._own("leases"), self._own("members")]
+        taken = {}
+        for part in _parts(seats, _SEATS_PER_CALL):
+            epochs = self._script("take", keys, [owner, *map(str, part)], again=True)
+            taken.update({seat: epoch for seat, epoch in zip(part, epochs, strict=True) if epoch})
+        return taken
+
+    def hand_over(self, owner: str, seats: Mapping[Seat, Handover]) -> set[Seat]:
+        keys = [self._own("leases"), self._own("members"), self._own("claims")]
+        given: set[Seat] = set()
+        for part in _parts(list(seats), _SEATS_PER_CALL):
+            triples = [word for seat in part for word in (str(seat), *seats[seat])]
+            done = self._script("hand_over", keys, [owner, *triples], again=False)
+            given.update(seat for seat, one in zip(part, done, strict=True) if one)
+        return given
+
+    def leases(self, seats: Sequence[Seat]) -> dict[Seat, Lease]:
+        found: dict[Seat, Lease] = {}
+        for part in _parts(seats, _SEATS_PER_CALL):
+            rows = self._do("HMGET", self._own("leases"), *map(str, part), again=True)
+            found.update({seat: _lease(row) for seat, row in zip(part, rows, strict=True) if row})
+        return found
+
+    def claim(self, owner: str, seats: Sequence[Seat]) -> None:
+        for part in _parts(seats, _SEATS_PER_CALL):
+            pairs = [word for seat in part for word in (str(seat), owner)]
+            self._do("HSET", self._own("claims"), *pairs, again=True)
+
+    def unclaim(self, owner: str, seats: Sequence[Seat]) -> None:
+        for part in _parts(seats, _SEATS_PER_CALL):
+            self._script("unclaim", [self._own("claims")], [owner, *map(str, part)], again=True)
+
+    def claims(self) -> dict[Seat, str]:
+        found = self._do("HGETALL", self._own("claims"), again=True)
+        return {Seat.parse(seat.decode()): owner.decode() for seat, owner in found.items()}
+
+    def _member_keys(self) -> list[str]:
+        return [self._own("members"), self._own("members", "rows"), self._own("members", "version")]
+
     # Small things
 
     def once(self, mark: str, ttl: float) -> bool:
@@ -338,6 +393,11 @@ class RedisStore(RowStore):
 
     def advance(self, cursor: str, step: int) -> int:
         return int(self._do("INCRBY", self._own("cursor", cursor), step, again=False)) - step
+
+    def reserve(self, pace: str, rate: float) -> float:
+        # Again: a turn that was taken for nothing only delays the next one.
+        interval = math.ceil(1e6 / rate)
+        return int(self._script("reserve", [self._own("pace", pace)], [interval], again=True)) / 1e6
 
 
 class _Script:
@@ -421,6 +481,11 @@ def _milliseconds(seconds: float) -> int:
 
 def _parts(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _lease(row: bytes) -> Lease:
+    epoch, _, owner = row.decode().partition(" ")
+    return Lease(owner, int(epoch))
 
 
 def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:

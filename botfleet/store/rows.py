@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from ..errors import StoreError, UsageError
-from ..model import Bot, Command, HolderInfo, Status, Subscription
+from ..model import Bot, Command, HolderInfo, Member, Status, Subscription
 from .base import Change, DoorEntry, Store
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ _STATUS = msgspec.json.Decoder(Status)
 _SUBSCRIPTIONS = msgspec.json.Decoder(tuple[Subscription, ...])
 _COMMAND = msgspec.json.Decoder(Command)
 _HOLDER = msgspec.json.Decoder(HolderInfo)
+_MEMBER = msgspec.json.Decoder(Member)
 
 #: Unreadable rows that are remembered as already logged; beyond it, one may be logged again.
 _TOLD_LIMIT = 10_000
@@ -177,6 +178,10 @@ class RowStore(Store):
         read = (self._read(_HOLDER, row, "holder", "") for row in rows)
         return sorted((holder for holder in read if holder is not None), key=lambda holder: holder.name)
 
+    def _read_members(self, rows: Iterable[bytes]) -> list[Member]:
+        read = (self._read(_MEMBER, row, "member", "") for row in rows)
+        return sorted((member for member in read if member is not None), key=lambda member: member.owner)
+
     def _tell(self, kind: str, key: str) -> None:
         """Logs an unreadable row once, by its key."""
         if (mark := f"{kind} {key}") in self._told:
@@ -198,5 +203,5 @@ class RowStore(Store):
         return rows
 
     @staticmethod
-    def _row(value: Bot | HolderInfo) -> bytes:
+    def _row(value: Bot | HolderInfo | Member) -> bytes:
         return _encode(value)

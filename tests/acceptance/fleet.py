@@ -324,6 +324,7 @@ class RunningFleet(Folder):
                 "check_interval": CHECK_INTERVAL,
                 "lease_ttl": 3,
                 "ping_interval": 1,
+                "connect_rate": 0,
                 "retry_base": 0.1,
                 "retry_cap": 1,
                 **settings,

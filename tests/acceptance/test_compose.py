@@ -93,7 +93,7 @@ def dotenv(path: Path) -> dict[str, str]:
 
 
 def seconds(span: str) -> float:
-    """Compose's `70s`."""
+    """Compose's `90s`."""
     return float(span.removesuffix("s"))
 
 
@@ -125,7 +125,7 @@ def test_a_role_runs_the_image_with_an_exec_form_command(name: str) -> None:
 
 def test_workers_get_the_time_to_end_warmly() -> None:
     for name in ("holder", "handler"):
-        assert seconds(services()[name]["stop_grace_period"]) == 70
+        assert seconds(services()[name]["stop_grace_period"]) == 90
 
 
 def test_only_who_opens_tokens_has_the_keys() -> None:

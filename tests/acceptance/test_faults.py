@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 from ..waiting import eventually
 from .conftest import MakeFleet
@@ -189,42 +188,3 @@ def test_a_pool_process_that_was_killed(make_fleet: MakeFleet) -> None:
     (fleet.path / "go-on").touch()
     fleet.control.wait_for_message("done", team=team.id, timeout=20.0)
     assert handling.running
-
-
-def test_a_second_holder_stands_by_and_takes_over(make_fleet: MakeFleet) -> None:
-    fleet = make_fleet(lease_ttl=2)
-    fleet.copy("tasks")
-    first, _ = begin(fleet, 2, COUNTING)
-    teams = [fleet.workspace_of(one["team_id"], one["bot_token"]) for one in fleet.control.teams()[1:]]
-    second = fleet.worker("holder", "-n", "second@%h", name="second")
-
-    def standing_by() -> bool:
-        return any(one.pid == second.pid and one.standby for one in fleet.fleet.store.holders())
-
-    eventually(standing_by, 15.0)
-    fleet.wait_for_rounds(2)
-    assert fleet.control.counts()["connections"] == 2
-    assert held_by(fleet) == {("holder", "connected")}
-    began = time.monotonic()
-    first.send(signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL
-    fleet.wait_until_ready(second)
-    eventually(lambda: held_by(fleet) == {("second", "connected")}, 5.0)
-    assert time.monotonic() - began < 2 + 3.0
-    fleet.wait_until_connected(*teams)
-    for team in teams:
-        fleet.answers(team)
-    # The first comes back, and stands by in its turn.
-    again = fleet.holder()
-    eventually(lambda: any(one.pid == again.pid and one.standby for one in fleet.fleet.store.holders()), 15.0)
-    fleet.wait_for_rounds(2)
-    assert fleet.control.counts()["connections"] == 2
-    # A warm stop hands over without waiting for the lease to run out.
-    assert second.stop() == 0
-    fleet.wait_until_ready(again)
-    eventually(lambda: held_by(fleet) == {("holder", "connected")}, 5.0)
-
-
-def held_by(fleet: RunningFleet) -> set[tuple[str, str]]:
-    """By which holders the bots are held, and in which states."""
-    return {(bot.holder.split("@")[0], bot.status) for bot in fleet.report().values()}

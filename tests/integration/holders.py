@@ -28,6 +28,7 @@ QUICK: dict[str, Any] = {
     # A sandbox that waits for a processor must not be taken for a silent one.
     "ping_interval": 5.0,
     "connect_timeout": 5.0,
+    "connect_rate": 0.0,
     "retry_base": 0.05,
     "retry_cap": 0.5,
     "lease_ttl": 1.0,
@@ -112,6 +113,7 @@ class World:
         """Stops the holders that still run."""
         self.store.close()  # So that nobody waits for commands any more.
         for holder in self.holders:
+            holder.hurry()
             holder.stop()
         eventually(lambda: not threads(), 10.0)
 

@@ -175,12 +175,12 @@ def test_a_new_bot(fleet: Fleet, team: Workspace, control: SandboxControl) -> No
 def test_the_same_token_twice_changes_nothing(fleet: Fleet, team: Workspace, clock: FakeClock) -> None:
     fleet.add_token(team.token)
     say(fleet, team.id)
-    before = bot_of(fleet, team.id), fleet.store.versions(), fleet.store.status(team.id)
+    before = bot_of(fleet, team.id), fleet.store.changes(0).shards, fleet.store.status(team.id)
     nudged(fleet)
     clock.now += 60
     result = fleet.add_token(team.token)
     assert result.as_json() == {"ok": True, "team_id": team.id, "status": "connected", "error": None}
-    assert (bot_of(fleet, team.id), fleet.store.versions(), fleet.store.status(team.id)) == before
+    assert (bot_of(fleet, team.id), fleet.store.changes(0).shards, fleet.store.status(team.id)) == before
     assert nudged(fleet) == []
 
 
@@ -593,10 +593,10 @@ def test_a_good_token(fleet: Fleet, team: Workspace) -> None:
     say(fleet, team.id)
     nudged(fleet)
     known = {**before, "status": "connected"}
-    versions = fleet.store.versions()
+    versions = fleet.store.changes(0).shards
     for argument in (team.token, team.id, fleet.seal.seal(Token(team.token))):
         assert fleet.check_token(argument).as_json() == known
-    assert (fleet.store.versions(), nudged(fleet)) == (versions, [])
+    assert (fleet.store.changes(0).shards, nudged(fleet)) == (versions, [])
 
 
 @pytest.mark.parametrize("error", ["token_revoked", "account_inactive", "invalid_auth"])
@@ -665,9 +665,9 @@ def test_stop_and_start(fleet: Fleet, team: Workspace, other: Workspace, clock: 
     assert bot_of(fleet, team.id).updated_at == NOW + 5
     assert nudged(fleet) == [team.id]
     say(fleet, team.id, "stopped")
-    before = fleet.store.versions()
+    before = fleet.store.changes(0).shards
     assert fleet.stop(team.id)[0].status == "stopped"
-    assert fleet.store.versions() == before
+    assert fleet.store.changes(0).shards == before
     [result] = fleet.start(team.id)
     assert result.as_json() == {"ok": True, "team_id": team.id, "status": "connecting", "error": None}
     assert wishes(fleet) == {team.id: ("running", 2), other.id: ("running", 1)}
@@ -676,10 +676,10 @@ def test_stop_and_start(fleet: Fleet, team: Workspace, other: Workspace, clock: 
 def test_start_does_nothing_to_what_runs(fleet: Fleet, team: Workspace) -> None:
     fleet.add_token(team.token)
     say(fleet, team.id)
-    versions = fleet.store.versions()
+    versions = fleet.store.changes(0).shards
     assert fleet.start(team.id)[0].status == "connected"
     assert fleet.start()[0].status == "connected"
-    assert fleet.store.versions() == versions
+    assert fleet.store.changes(0).shards == versions
 
 
 def test_restart(fleet: Fleet, team: Workspace, other: Workspace) -> None:

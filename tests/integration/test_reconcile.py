@@ -91,11 +91,11 @@ def test_another_token_at_the_door_replaces_the_first(world: World) -> None:
 
 def test_the_same_token_at_the_door_changes_nothing(world: World) -> None:
     bot = world.add("T1")
-    versions = world.store.versions()
+    versions = world.store.changes(0).shards
     world.door.token("T1", "xoxb-T1-1")
     assert run(world).admitted == 1
     assert world.store.bot("T1") == bot
-    assert world.store.versions() == versions
+    assert world.store.changes(0).shards == versions
     assert world.door.waiting() == {}
     assert world.nudged() == []
 
@@ -362,7 +362,7 @@ def test_a_door_of_another_type_is_told_and_the_round_goes_on(
     [
         ("connected", 0.0),
         ("connecting", 0.0),
-        ("rate_limited", NOW + 30),
+        ("rate_limited", NOW - 1),
         ("rate_limited", 0.0),
         ("disconnected", NOW + 5),
     ],
@@ -375,6 +375,15 @@ def test_a_dead_holders_bots_are_disconnected(world: World, state: str, retry_at
     expected = Status(state="disconnected", since=NOW, error="holder gone", generation=3)
     assert world.store.status("T1") == expected
     assert run(world).corrected == 0
+
+
+def test_what_slack_asked_for_outlives_the_holder(world: World) -> None:
+    world.add("T1")
+    status = world.say("T1", "rate_limited", retry_at=NOW + 30)
+    assert run(world).corrected == 0
+    assert world.store.status("T1") == status
+    world.clock.now += 30
+    assert run(world).corrected == 1
 
 
 @pytest.mark.parametrize(
@@ -906,7 +915,7 @@ def test_a_bots_row_is_never_written_by_a_round(world: World) -> None:
         key = f"T{number}"
         bots[key] = world.add(key)
         world.say(key, state)
-    versions = world.store.versions()
+    versions = world.store.changes(0).shards
     run(world, 3)
     assert {bot.key: bot for bot in world.fleet.bots()} == bots
-    assert world.store.versions() == versions
+    assert world.store.changes(0).shards == versions

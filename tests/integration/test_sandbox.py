@@ -352,6 +352,35 @@ def test_many_teams_and_a_flood_over_them(sandbox: SandboxProcess, control: Sand
     assert control.team(ids[1])["messages"]["human"] == 500
 
 
+def test_a_flood_that_is_noted_and_stopped(control: SandboxControl, team: Workspace) -> None:
+    other = control.add_teams(1)[0]["team_id"]
+    began = time.time()
+    with connected(team) as socket:
+        load = control.flood(10_000, teams=[team.id, other], rate=500, text="n{n}", noted=True)
+        socket.read_until("message")
+        sent = control.stop_flood(load)
+        done = control.wait_for_flood(load)
+        assert 0 < sent == done["sent"] < 10_000
+        notes = control.flood_notes(load)
+    assert notes["teams"] == [team.id, other]
+    assert notes["unheard"] == list(range(2, sent + 1, 2))
+    counts, times = zip(*notes["chunks"], strict=True)
+    assert sum(counts) == sent
+    assert began <= times[0] <= times[-1] <= time.time()
+    assert sorted(times) == list(times)
+    assert control.counts()["messages"]["human"] >= sent
+
+
+def test_whoever_has_a_url_will_hear_what_is_sent_meanwhile(control: SandboxControl, team: Workspace) -> None:
+    url = team.web().rtm_connect()["url"]
+    load = control.flood(3, teams=[team.id], text="n{n}", noted=True)
+    control.wait_for_flood(load)
+    assert control.flood_notes(load)["unheard"] == []
+    late = Socket(url)
+    assert [late.read()["type"] for _ in range(4)] == ["hello", "message", "message", "message"]
+    late.close()
+
+
 def test_a_flood_keeps_its_rate(team: Workspace, control: SandboxControl) -> None:
     done = control.wait_for_flood(control.flood(20, teams=[team.id], rate=100))
     assert done["seconds"] >= 0.18
@@ -390,6 +419,8 @@ def test_waiting_for_a_message_ends_with_a_clear_line(team: Workspace, control: 
         ("teams", {"count": 0}, 400, "count is 0: expected a whole number from 1 to"),
         ("flood", {}, 400, "count is missing"),
         ("flood", {"count": 1, "teams": []}, 400, "teams is []: expected a list of team ids"),
+        ("flood/stop", {"id": 1_000_000}, 404, "flood 1000000 is unknown"),
+        ("flood/stop", {}, 404, "flood None is unknown"),
         ("event", {"event": "x"}, 400, "event is 'x': expected an object"),
         ("faults/drop", {}, 400, "team or all is needed"),
         ("faults/drop", {"all": "yes"}, 400, "all is 'yes': expected true or false"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import os
 import signal
@@ -16,13 +14,10 @@ from pathlib import Path
 
 import pytest
 import websocket
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bench.slack import make_certificate
 from botfleet.sandbox import SandboxControl, SandboxError, SandboxProcess
 
 from .sandbox_fixtures import Socket, Workspace, connected, workspace
@@ -136,36 +131,13 @@ def test_limits_are_slacks_where_asked() -> None:
         assert web.chat_postMessage(channel="#random", text="x")["ok"]
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    certfile, keyfile = folder / "cert.pem", folder / "key.pem"
-    certfile.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    pem = serialization.Encoding.PEM
-    keyfile.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    return certfile, keyfile
-
-
 def test_with_a_certificate_it_speaks_https_and_wss(tmp_path: Path) -> None:
-    certfile, keyfile = certificate(tmp_path)
-    context = ssl.create_default_context(cafile=str(certfile))
-    with SandboxProcess(["--certfile", str(certfile), "--keyfile", str(keyfile)]) as sandbox:
+    certificate = make_certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(certificate))
+    arguments = ["--cert", str(certificate), "--key", str(tmp_path / "bench.key")]
+    with SandboxProcess(arguments, context=context) as sandbox:
         assert sandbox.url.startswith("https://")
-        control = SandboxControl(sandbox.url, context=context)
+        control = sandbox.control
         web = WebClient(sandbox.teams[0]["bot_token"], base_url=sandbox.api_url, ssl=context)
         url = web.rtm_connect()["url"]
         assert url.startswith("wss://")
@@ -181,7 +153,7 @@ def test_with_a_certificate_it_speaks_https_and_wss(tmp_path: Path) -> None:
 
 def test_a_bad_certificate_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"^botfleet sandbox: the certificate .* can't be used: .*$"):
-        SandboxProcess(["--certfile", str(tmp_path / "none.pem")])
+        SandboxProcess(["--cert", str(tmp_path / "none.pem")])
 
 
 PARENT = """

@@ -17,15 +17,16 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from bench.chaos.proxy import Proxy
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import PublishError
 from botfleet.model import Subscription
+from botfleet.publishing.kombu_sink import KombuSink
 from botfleet.publishing.outgoing import Outgoing
 from botfleet.publishing.publisher import Sink
-from botfleet.publishing.sinks import KombuSink, RedisSink
+from botfleet.publishing.sinks import RedisSink
 from botfleet.store.redis import client_of, redis_py_url
 
-from ..servers import Proxy
 from ..waiting import eventually
 from .rabbit import RabbitMQ
 from .sink_worker import ELSEWHERE, FIRST, SECOND, app_for, work
@@ -123,27 +124,6 @@ class TestRedis:
         assert sum(new.get() for _ in range(new.qsize())) == 3000
         assert ids(redis_client) == expected(range(3000))
 
-    def test_a_mark_has_the_teams_id_and_an_end(self, make: MakeSink, redis_client: redis.Redis) -> None:
-        make(dedupe_ttl=100.0).push([event(1)._replace(id="T1:C1:message:1.1")])
-        assert [name for name in redis_client.scan_iter() if name != "q"] == [
-            "botfleet:seen:T1:C1:message:1.1"
-        ]
-        left: Any = redis_client.pttl("botfleet:seen:T1:C1:message:1.1")
-        assert 90_000 < left <= 100_000
-
-    def test_after_its_end_an_event_counts_as_new(self, make: MakeSink, redis_client: redis.Redis) -> None:
-        sink = make(dedupe_ttl=0.05)
-        sink.push([event(1)])
-        eventually(lambda: not redis_client.exists("botfleet:seen:Ev1"))
-        assert sink.push([event(1)]) == 1
-
-    def test_a_copy_does_not_prolong_a_mark(self, make: MakeSink, redis_client: redis.Redis) -> None:
-        sink = make(dedupe_ttl=100.0)
-        sink.push([event(1)])
-        redis_client.pexpire("botfleet:seen:Ev1", 50_000)
-        sink.push([event(1)])
-        assert int(redis_client.pttl("botfleet:seen:Ev1")) <= 50_000
-
     def test_there_is_no_key_without_an_end_but_the_queues(
         self, sink: RedisSink, redis_client: redis.Redis
     ) -> None:
@@ -182,9 +162,9 @@ class TestRedis:
     def test_a_batch_whose_answer_was_lost_is_not_doubled_by_the_next_try(
         self, make: MakeSink, valkey: EmbeddedServer, redis_client: redis.Redis, tmp_path: Path
     ) -> None:
-        target = Path(redis_py_url(valkey.url).removeprefix("unix://"))
+        target = redis_py_url(valkey.url).removeprefix("unix://")
         with Proxy(target, tmp_path / "proxy.sock") as proxy:
-            sink = make(proxy.url)
+            sink = make(proxy.redis_url)
             sink.push([event(0)])
             batch = [event(n, FIRST, SECOND) for n in (1, 2, 3)]
             proxy.lose_answers(1)
@@ -225,7 +205,8 @@ class TestRedis:
 
     def test_with_a_prefix_every_key_has_it(self, make: MakeSink, redis_client: redis.Redis) -> None:
         make(prefix="beta:").push([event(1, FIRST, ELSEWHERE)])
-        assert sorted(redis_client.scan_iter()) == ["beta:botfleet:seen:Ev1", "beta:elsewhere", "beta:q"]
+        marks = ["beta:botfleet:seen", "beta:botfleet:seen:0"]
+        assert sorted(redis_client.scan_iter()) == [*marks, "beta:elsewhere", "beta:q"]
 
     def test_fleets_with_prefixes_share_nothing(self, make: MakeSink, redis_client: redis.Redis) -> None:
         assert [make(prefix=prefix).push([event(1)]) for prefix in ("", "a:", "b:")] == [1, 1, 1]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import pytest
@@ -13,8 +14,9 @@ import redis
 
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import StoreError, StoreUnavailable, UsageError
-from botfleet.model import Bot, Command, HolderInfo, Subscription, shard_of
+from botfleet.model import Bot, Command, HolderInfo, Member, Subscription, shard_of
 from botfleet.store import DoorEntry, MemoryStore, Store
+from botfleet.store.base import Beat, Handover, Lease, Seat
 from botfleet.store.redis import RedisStore, client_of
 from tests.conftest import flush
 from tests.integration.store_values import SHARDS, add, bot, connected, key_in, remove, run_threads
@@ -159,10 +161,10 @@ def test_removing_a_bot_removes_its_status_and_its_token(store: Store) -> None:
 
 def test_a_change_that_changes_nothing_writes_nothing(store: Store) -> None:
     add(store, bot())
-    versions = store.versions()
+    versions = store.changes(0).shards
     assert store.change_bot("T1", lambda old: old) == (bot(), bot())
     remove(store, "T2")
-    assert store.versions() == versions
+    assert store.changes(0).shards == versions
 
 
 def test_a_change_that_returns_another_bot_is_refused(store: Store) -> None:
@@ -295,10 +297,10 @@ def test_statuses_are_written_and_read(world: World) -> None:
 def test_the_status_of_a_bot_that_is_gone_is_dropped(store: Store) -> None:
     add(store, bot("T1"), bot("T2", "2"))
     remove(store, "T1")
-    versions = store.versions()
+    versions = store.changes(0).shards
     store.put_statuses({"T1": connected()})
     assert store.status("T1") is None
-    assert store.versions() == versions
+    assert store.changes(0).shards == versions
     store.put_statuses({"T1": connected(), "T2": connected()})
     assert store.status("T2") == connected()
 
@@ -328,7 +330,7 @@ def test_one_of_many_replaces_a_status(world: World) -> None:
 
 def test_versions_grow_with_changes_of_their_shard_only(store: Store) -> None:
     key, shard = key_in(2), 2
-    seen = [store.versions()]
+    seen = [store.changes(0).shards]
     assert seen == [{}]
     for step in (
         lambda: add(store, bot(key)),
@@ -336,17 +338,17 @@ def test_versions_grow_with_changes_of_their_shard_only(store: Store) -> None:
         lambda: remove(store, key),
     ):
         step()
-        seen.append(store.versions())
+        seen.append(store.changes(0).shards)
         assert seen[-1][shard] > seen[-2].get(shard, 0)
         assert set(seen[-1]) == {shard}
 
 
 def test_statuses_leave_the_version_alone(store: Store) -> None:
     add(store, bot())
-    versions = store.versions()
+    versions = store.changes(0).shards
     store.put_statuses({"T1": connected()})
     assert store.replace_status("T1", connected(), connected(2.0))
-    assert store.versions() == versions
+    assert store.changes(0).shards == versions
 
 
 def test_a_status_is_removed_only_if_it_is_as_it_was_read(store: Store) -> None:
@@ -465,52 +467,143 @@ def test_nothing_to_send(store: Store) -> None:
     store.send([])
 
 
-# Leases and holders
+# Holders, and who owns what
+
+SEAT, OTHER_SEAT = Seat(3), Seat(3, 1)
 
 
-def test_a_lease_has_one_owner(world: World) -> None:
-    assert world.store.acquire("shard-1", "h1", 30) == 1
-    assert world.other.acquire("shard-1", "h2", 30) is None
-    assert world.store.acquire("shard-1", "h1", 30) == 1
-    assert world.store.acquire("shard-2", "h2", 30) == 1
+def join(store: Store, owner: str, ttl: float = 30.0, **fields: Any) -> Beat:
+    return store.beat(Member(name=owner.partition("/")[0], owner=owner, **fields), ttl)
 
 
-def test_a_lease_given_back_has_a_higher_epoch_next(world: World) -> None:
-    world.store.acquire("shard-1", "h1", 30)
-    world.store.release("shard-1", "h2", 1)
-    world.store.release("shard-1", "h1", 2)
-    assert world.other.acquire("shard-1", "h2", 30) is None
-    world.store.release("shard-1", "h1", 1)
-    assert world.other.acquire("shard-1", "h2", 30) == 2
+def test_a_holder_lives_as_long_as_it_beats(world: World) -> None:
+    assert not join(world.store, "h1/a").renewed
+    assert join(world.store, "h1/a", 0.05).renewed
+    assert [one.owner for one in world.other.members()] == ["h1/a"]
+    eventually(lambda: not join(world.store, "h1/a", 0.05).renewed, interval=0.1)
+    join(world.store, "h2/a")
+    eventually(lambda: join(world.other, "h2/a") and [one.owner for one in world.other.members()] == ["h2/a"])
 
 
-def test_a_lease_expires_and_its_epoch_never_goes_back(world: World) -> None:
-    assert world.store.acquire("shard-1", "h1", 0.05) == 1
-    assert eventually(lambda: world.other.acquire("shard-1", "h2", 30)) == 2
-    assert not world.store.renew("shard-1", "h1", 1, 30)
-    world.store.release("shard-1", "h1", 1)
-    assert world.other.renew("shard-1", "h2", 2, 0.05)
-    assert eventually(lambda: world.store.acquire("shard-1", "h1", 30)) == 3
+def test_the_members_number_changes_with_the_members_only(world: World) -> None:
+    first = join(world.store, "h1/a")
+    assert join(world.store, "h1/a").members == first.members
+    second = join(world.other, "h2/a")
+    assert join(world.store, "h1/a").members == second.members != first.members
+    drained = join(world.other, "h2/a", draining=True)
+    assert drained.members != second.members
+    assert world.store.members()[1] == Member(name="h2", owner="h2/a", draining=True)
+    world.other.leave("h2/a")
+    world.other.leave("h2/a")
+    left = join(world.store, "h1/a").members
+    assert left != drained.members
+    assert join(world.store, "h1/a").members == left
+    assert [one.owner for one in world.store.members()] == ["h1/a"]
 
 
-def test_the_same_owner_after_expiry_has_a_new_epoch(store: Store) -> None:
-    store.acquire("shard-1", "h1", 0.05)
-    eventually(lambda: not store.renew("shard-1", "h1", 1, 0.05), interval=0.1)
-    assert store.acquire("shard-1", "h1", 30) == 2
+def test_a_seat_has_one_owner(world: World) -> None:
+    join(world.store, "h1/a")
+    join(world.store, "h2/a")
+    epochs = world.store.take("h1/a", [SEAT])
+    assert world.other.take("h2/a", [SEAT, OTHER_SEAT]).keys() == {OTHER_SEAT}
+    assert world.store.take("h1/a", [SEAT]) == epochs
+    leases = world.other.leases([SEAT, OTHER_SEAT, Seat(9)])
+    assert leases[SEAT] == Lease("h1/a", epochs[SEAT])
+    assert {seat: lease.owner for seat, lease in leases.items()} == {SEAT: "h1/a", OTHER_SEAT: "h2/a"}
 
 
-def test_renewing_keeps_a_lease(world: World) -> None:
-    world.store.acquire("shard-1", "h1", 0.05)
-    assert world.store.renew("shard-1", "h1", 1, 30)
-    assert not world.store.renew("shard-1", "h1", 2, 30)
-    assert not world.store.renew("shard-1", "h2", 1, 30)
-    assert not world.store.renew("shard-9", "h1", 1, 30)
-    assert world.other.acquire("shard-1", "h2", 30) is None
+def test_only_the_living_take_seats(store: Store) -> None:
+    with pytest.raises(StoreError):
+        store.take("h1/a", [SEAT])
 
 
-def test_one_of_many_threads_gets_a_lease(world: World) -> None:
-    got = run_threads(lambda n: world.store.acquire("shard-1", f"h{n}", 30), 8)
-    assert sorted(epoch is not None for epoch in got) == [False] * 7 + [True]
+def test_a_seat_whose_owner_is_silent_or_has_left_is_taken_under_a_higher_epoch(world: World) -> None:
+    join(world.store, "h1/a", 0.05)
+    [first] = world.store.take("h1/a", [SEAT]).values()
+    join(world.store, "h2/a")
+    [second] = eventually(lambda: world.other.take("h2/a", [SEAT])).values()
+    join(world.store, "h1/a")
+    assert world.store.take("h1/a", [SEAT]) == {}
+    world.other.leave("h2/a")
+    [third] = world.store.take("h1/a", [SEAT]).values()
+    assert first < second < third
+
+
+def test_an_owner_that_was_silent_has_its_seat_still_if_nobody_took_it(store: Store) -> None:
+    join(store, "h1/a", 0.05)
+    epochs = store.take("h1/a", [SEAT])
+    eventually(lambda: not join(store, "h1/a", 0.05).renewed, interval=0.1)
+    join(store, "h1/a")
+    assert store.take("h1/a", [SEAT]) == epochs
+
+
+def test_a_seat_is_handed_over(world: World) -> None:
+    for owner in ("h1/a", "h2/a"):
+        join(world.store, owner)
+    epochs = world.store.take("h1/a", [SEAT, OTHER_SEAT])
+    world.other.claim("h2/a", [SEAT])
+    assert world.store.claims() == {SEAT: "h2/a"}
+    assert join(world.store, "h1/a").claims == 1
+    given = {seat: Handover(epoch, "h2/a") for seat, epoch in epochs.items()}
+    assert world.store.hand_over("h2/a", given) == set()
+    assert world.store.hand_over("h1/a", {SEAT: Handover(epochs[SEAT] - 1, "h2/a")}) == set()
+    assert world.store.hand_over("h1/a", given) == {SEAT}, "the other one nobody claims"
+    assert world.store.claims() == {}
+    world.other.claim("h2/a", [OTHER_SEAT])
+    assert world.store.hand_over("h1/a", given) == {OTHER_SEAT}
+    assert world.other.take("h2/a", [SEAT]) == {SEAT: epochs[SEAT] + 1}
+
+
+def test_a_seat_is_not_handed_to_one_that_is_gone(store: Store) -> None:
+    join(store, "h1/a")
+    epochs = store.take("h1/a", [SEAT])
+    store.claim("h3/a", [SEAT])
+    assert store.hand_over("h1/a", {SEAT: Handover(epochs[SEAT], "h3/a")}) == set()
+    assert store.claims() == {}
+    assert store.take("h1/a", [SEAT]) == epochs
+
+
+def test_a_seat_given_back_is_free_and_its_next_epoch_higher(store: Store) -> None:
+    for owner in ("h1/a", "h2/a"):
+        join(store, owner)
+    epochs = store.take("h1/a", [SEAT])
+    assert store.hand_over("h1/a", {SEAT: Handover(epochs[SEAT])}) == {SEAT}
+    assert store.leases([SEAT])[SEAT].owner == ""
+    assert store.take("h2/a", [SEAT])[SEAT] > epochs[SEAT]
+
+
+def test_claims_are_taken_back_by_who_made_them(store: Store) -> None:
+    store.claim("h1/a", [SEAT, OTHER_SEAT])
+    store.claim("h2/a", [OTHER_SEAT])
+    store.unclaim("h1/a", [SEAT, OTHER_SEAT])
+    assert store.claims() == {OTHER_SEAT: "h2/a"}
+
+
+def test_more_seats_than_one_call_takes(store: Store) -> None:
+    join(store, "h1/a")
+    seats = [Seat(shard) for shard in range(1234)]
+    epochs = store.take("h1/a", seats)
+    assert list(epochs) == seats
+    assert store.leases(seats).keys() == epochs.keys()
+    assert store.hand_over("h1/a", {seat: Handover(epoch) for seat, epoch in epochs.items()}) == set(seats)
+
+
+def test_one_of_many_threads_gets_a_seat(world: World) -> None:
+    for n in range(8):
+        join(world.store, f"h{n}/a")
+    got = run_threads(lambda n: world.store.take(f"h{n}/a", [SEAT]), 8)
+    assert sorted(map(bool, got)) == [False] * 7 + [True]
+
+
+def test_a_holder_is_asked_to_drain(world: World) -> None:
+    join(world.store, "h1/a")
+    world.other.ask_to_drain("h1/a", True)
+    assert join(world.store, "h1/a").drain
+    world.other.ask_to_drain("h1/a", False)
+    assert not join(world.store, "h1/a").drain
+    world.other.ask_to_drain("h1/a", True)
+    world.store.leave("h1/a")
+    assert not join(world.store, "h1/a").drain
 
 
 def test_holders_are_seen_until_they_are_silent_or_gone(world: World) -> None:
@@ -545,21 +638,48 @@ def test_a_cursor_moves_on(world: World) -> None:
     assert world.store.advance("other", 1) == 0
 
 
+def test_turns_of_a_pace_are_apart_whoever_takes_them(world: World) -> None:
+    # So slow a pace that what the calls take does not matter.
+    stores = (world.store, world.other)
+    turns = run_threads(lambda n: stores[n % 2].reserve("connect", 0.1), 16)
+    assert [round(turn, -1) for turn in sorted(map(float, turns))] == [10.0 * n for n in range(16)]  # type: ignore[arg-type]
+    assert world.store.reserve("other", 0.1) == 0.0
+
+
+def test_turns_that_nobody_took_are_not_made_up_for(store: Store) -> None:
+    began = time.monotonic()
+    assert store.reserve("connect", 5.0) == 0.0
+    assert 0.0 < store.reserve("connect", 5.0) <= 0.2
+    eventually(lambda: time.monotonic() > began + 1.0)
+    assert store.reserve("connect", 5.0) == 0.0
+    assert 0.1 < store.reserve("connect", 5.0) <= 0.2
+
+
+def test_a_pace_may_change(store: Store) -> None:
+    store.reserve("connect", 0.1)
+    assert 9.0 < store.reserve("connect", 1.0) <= 10.0
+    assert 10.0 < store.reserve("connect", 1.0) <= 11.0
+
+
 # In memory only
 
 
 def test_the_clock_decides_on_expiry_in_memory() -> None:
     now = [1000.0]
     store = MemoryStore(SHARDS, clock=lambda: now[0])
-    store.acquire("shard-1", "h1", 10)
+    join(store, "h1/a", 10)
+    store.take("h1/a", [SEAT])
+    join(store, "h2/a", 60)
     store.announce(HolderInfo(name="h1"), 10)
     store.once("Ev1", 10)
+    assert [store.reserve("connect", 0.5) for _ in range(3)] == [0.0, 2.0, 4.0]
     now[0] += 9.9
-    assert store.acquire("shard-1", "h2", 10) is None
+    assert store.take("h2/a", [SEAT]) == {}
     assert len(store.holders()) == 1
     assert not store.once("Ev1", 10)
+    assert [store.reserve("connect", 0.5) for _ in range(2)] == [0.0, 2.0]
     now[0] += 0.2
-    assert store.acquire("shard-1", "h2", 10) == 2
+    assert store.take("h2/a", [SEAT])
     assert store.holders() == []
     assert store.once("Ev1", 10)
 

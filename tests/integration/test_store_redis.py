@@ -11,15 +11,16 @@ import msgspec
 import pytest
 import redis
 
+from bench.chaos.proxy import Proxy
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import ConfigurationError, NoStorageMethod, StoreError, StoreUnavailable
-from botfleet.model import Bot, Command, HolderInfo, Subscription, shard_of
+from botfleet.model import Bot, Command, HolderInfo, Member, Subscription, shard_of
 from botfleet.settings import Settings
 from botfleet.store import DoorEntry, MemoryStore, open_store
+from botfleet.store.base import Seat
 from botfleet.store.redis import RedisStore, client_of
 from tests.conftest import MakeStore
 from tests.integration.store_values import SHARDS, add, bot, connected, key_in, run_threads
-from tests.servers import Proxy
 from tests.waiting import eventually
 
 
@@ -29,17 +30,22 @@ def test_keys_have_the_configured_names(make_store: MakeStore, redis_client: red
     store.put_statuses({"T1": connected()})
     store.put_subscriptions("tasks", [Subscription(task="t", types=("*",))])
     store.send([Command(op="sync", key="T1")])
-    store.acquire("l", "h1", 30)
+    member = Member(name="h1", owner="h1/a")
+    store.beat(member, 30)
+    store.take("h1/a", [Seat(0)])
+    store.claim("h1/a", [Seat(0)])
+    store.ask_to_drain("h1/a", True)
     store.announce(HolderInfo(name="h1"), 30)
     store.once("m", 30)
     store.advance("c", 1)
+    store.reserve("p", 0.01)
     own = (
-        "versions fingerprints:0 subscriptions subscriptions:version shard:0 lease:l epoch:l "
-        "holder:h1 holders once:m cursor:c"
+        "version versions fingerprints:0 subscriptions subscriptions:version shard:0 "
+        "members members:rows members:version leases claims drains holder:h1 holders once:m cursor:c pace:p"
     )
     names = {f"fleet:botfleet:{name}" for name in own.split()}
     assert set(redis_client.keys("*")) == names | {"fleet:teams:0", "fleet:states:0"}
-    expiring = {"lease:l", "holder:h1", "once:m"}
+    expiring = {"holder:h1", "once:m", "pace:p"}
     assert {name for name in names if redis_client.pttl(name) > 0} == {
         f"fleet:botfleet:{n}" for n in expiring
     }
@@ -59,7 +65,7 @@ def test_scripts_are_sent_again_to_a_server_that_forgot_them(
 ) -> None:
     for _ in range(2):
         redis_client.script_flush()
-        redis_store.acquire("l", "h1", 30)
+        redis_store.beat(Member(name="h1", owner="h1/a"), 30)
         redis_client.script_flush()
         add(redis_store, bot())
         redis_client.script_flush()
@@ -110,14 +116,14 @@ def test_errors_show_no_password() -> None:
 
 @pytest.fixture
 def proxy(valkey: EmbeddedServer, redis_url: str, tmp_path: Path) -> Iterator[Proxy]:
-    with Proxy(Path(urlsplit(valkey.url).path), tmp_path / "p.sock") as running:
+    with Proxy(urlsplit(valkey.url).path, tmp_path / "p.sock") as running:
         yield running
 
 
 @pytest.fixture
 def shaky(proxy: Proxy) -> Iterator[RedisStore]:
     """A store whose answers the proxy can lose."""
-    store = RedisStore.from_url(proxy.url, SHARDS)
+    store = RedisStore.from_url(proxy.redis_url, SHARDS)
     yield store
     store.close()
 
@@ -157,11 +163,14 @@ def test_what_may_run_twice_does_not_mind_a_lost_answer(proxy: Proxy, shaky: Red
     proxy.lose_answers(1)
     assert shaky.bot("T1") == bot()
     proxy.lose_answers(1)
+    shaky.reserve("connect", 1.0)
+    proxy.lose_answers(1)
     shaky.put_statuses({"T1": connected()})
     proxy.lose_answers(1)
-    assert shaky.acquire("l", "h1", 30) == 1
+    shaky.leases([Seat(0)])
+    shaky.beat(Member(name="h1", owner="h1/a"), 30)
     proxy.lose_answers(1)
-    assert shaky.renew("l", "h1", 1, 30)
+    assert shaky.take("h1/a", [Seat(0)]).keys() == {Seat(0)}
     proxy.lose_answers(1)
     shaky.announce(HolderInfo(name="h1"), 30)
     proxy.lose_answers(1)
@@ -181,6 +190,12 @@ def test_the_index_of_holders_does_not_grow(redis_store: RedisStore, redis_clien
         redis_store.announce(HolderInfo(name=f"h{number}"), 0.01)
     eventually(lambda: redis_store.holders() == [])
     assert redis_client.zcard("botfleet:holders") == 0
+
+
+def test_a_pace_that_nobody_keeps_leaves_nothing(redis_store: RedisStore, redis_client: redis.Redis) -> None:
+    redis_store.reserve("connect", 20.0)
+    assert 0 < redis_client.pttl("botfleet:pace:connect") <= 50
+    eventually(lambda: not redis_client.exists("botfleet:pace:connect"))
 
 
 def test_threads_may_share_a_store_while_one_waits(redis_store: RedisStore) -> None:

@@ -34,8 +34,8 @@ class Driver:
 
     # What happens
 
-    def start(self) -> list[Action]:
-        return self._say(self.session.start(self.now))
+    def start(self, not_before: float = 0.0) -> list[Action]:
+        return self._say(self.session.start(self.now, not_before))
 
     def restart(self) -> list[Action]:
         return self._say(self.session.restart(self.now))

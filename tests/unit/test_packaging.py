@@ -49,7 +49,7 @@ def test_the_wheel_has_all_that_is_in_the_repository(wheel: zipfile.ZipFile) -> 
         for pattern in ("*.py", "*.lua", "py.typed")
         for path in (ROOT / "botfleet").rglob(pattern)
     }
-    assert {"botfleet/py.typed", "botfleet/store/lua/acquire.lua"} <= wanted
+    assert {"botfleet/py.typed", "botfleet/store/lua/take.lua"} <= wanted
     assert wanted <= set(wheel.namelist())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
@@ -37,7 +38,7 @@ class Rig:
         deaths: what killed the thread.
     """
 
-    def __init__(self, timing: Timing = TIMING) -> None:
+    def __init__(self, timing: Timing = TIMING, asleep_after: float = math.inf) -> None:
         self.now = 1000.0
         self.connects: list[tuple[str, int, float]] = []
         self.published: list[tuple[str, dict[str, object]]] = []
@@ -46,7 +47,9 @@ class Rig:
         self.unwanted: set[bytes] = set()
         self.passed_over: list[bytes] = []
         self.peers: list[Peer] = []
-        self.reactor = Reactor(self, timing, clock=lambda: self.now, random=lambda: 1.0)
+        self.reactor = Reactor(
+            self, timing, asleep_after=asleep_after, clock=lambda: self.now, random=lambda: 1.0
+        )
         self.thread = WatchedThread("reactor", self.reactor.run, lambda name, exc: self.deaths.append(exc))
 
     # Surroundings
@@ -301,6 +304,30 @@ class TestTurns:
         peer.send(frame(b'{"type":"goodbye"}'.decode()))
         # What concerns the connection is always looked at; a goodbye so soon is followed by a pause.
         eventually(lambda: connection.session.phase is Phase.WAITING)
+
+    @pytest.mark.parametrize(("slept", "read"), [(299.0, [1, 2]), (301.0, [1])])
+    def test_after_too_long_a_sleep_what_waits_is_not_read(self, slept: float, read: list[int]) -> None:
+        """Others have published it, so long ago that its marks may be gone."""
+        rig = Rig(asleep_after=300.0)
+        rig.thread.start()
+        try:
+            connection, peer = rig.connected()
+            peer.say(type="message", n=1)
+            eventually(lambda: rig.messages() == [1])
+            stopped, go_on = threading.Event(), threading.Event()
+            rig.reactor.call(lambda: (stopped.set(), go_on.wait(5.0)))  # type: ignore[arg-type, return-value]
+            assert stopped.wait(5.0)
+            peer.say(type="message", n=2)
+            rig.now += slept
+            go_on.set()
+            rig.settle()
+            assert rig.messages() == read
+            if read == [1]:
+                assert rig.reports[-1] == ("T1", "disconnected", "asleep")
+                assert connection.session.phase is Phase.WAITING
+        finally:
+            rig.close()
+        assert rig.deaths == []
 
     def test_malformed_frames_are_counted(self, running: Rig) -> None:
         _, peer = running.connected()

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from botfleet.errors import SlackError
 from botfleet.holder.reactor import Connection
 from botfleet.holder.roster import Roster, Step, decide
 from botfleet.model import Bot, Command, Status
 from botfleet.slack import session as rtm
+from botfleet.slack.frames import Frame
 
 SHARD = 3
 
@@ -77,6 +79,10 @@ class FakeReactor:
     def __init__(self) -> None:
         self.connections: dict[str, Connection] = {}
         self.said: list[tuple[str, rtm.Action]] = []
+        self.returned: list[Command] = []
+
+    def report_again(self, connection: Connection) -> None:
+        self.said.append((connection.bot.key, rtm.Report("connected", "again")))
 
     def add(self, bot: Bot) -> Connection:
         self.connections[bot.key] = Connection(bot, rtm.Timing(), lambda: 0.5)
@@ -97,6 +103,22 @@ class FakeReactor:
         return [key for key, _ in self.take(rtm.Connect)]
 
 
+#: What the store's times are in; a test may set it.
+NOW = [1000.0]
+PATIENCE = 60.0
+
+
+def make_roster(reactor: FakeReactor, max_connections: int = 100) -> Roster:
+    NOW[0] = 1000.0
+    return Roster(
+        reactor,  # type: ignore[arg-type]
+        max_connections,
+        PATIENCE,
+        reactor.returned.extend,
+        clock=lambda: NOW[0],
+    )
+
+
 @pytest.fixture
 def reactor() -> FakeReactor:
     return FakeReactor()
@@ -104,7 +126,7 @@ def reactor() -> FakeReactor:
 
 @pytest.fixture
 def roster(reactor: FakeReactor) -> Roster:
-    made = Roster(reactor, max_connections=100)  # type: ignore[arg-type]
+    made = make_roster(reactor)
     made.load(SHARD, {}, {})
     return made
 
@@ -185,7 +207,7 @@ def test_a_stopped_bot_that_is_new_here_is_said_to_be_stopped(roster: Roster, re
 class TestFullHolder:
     @pytest.fixture
     def roster(self, reactor: FakeReactor) -> Roster:
-        made = Roster(reactor, max_connections=2)  # type: ignore[arg-type]
+        made = make_roster(reactor, max_connections=2)
         made.load(SHARD, bots(*(bot(f"T{n}") for n in range(1, 5))), {})
         return made
 
@@ -214,9 +236,87 @@ class TestFullHolder:
         assert reactor.take() == []
 
 
+def message(key: str, text: str = "hi") -> Command:
+    return Command(op="message", key=key, channel="C1", text=text)
+
+
 def test_commands_reach_the_session(roster: Roster, reactor: FakeReactor) -> None:
     roster.apply(SHARD, "T1", bot(), None)
     session = reactor.connections["T1"].session
-    assert roster.command(Command(op="message", key="T1", channel="C1", text="hi"))
+    assert roster.command(SHARD, message("T1"))
     assert session.unsent == 1
-    assert not roster.command(Command(op="message", key="T2"))
+    assert not roster.command(SHARD, message("T2")), "there is no such bot"
+
+
+def test_a_message_of_a_shard_that_went_goes_back(roster: Roster, reactor: FakeReactor) -> None:
+    roster.apply(SHARD, "T1", bot(), None)
+    roster.command(SHARD, message("T1", "first"))
+    roster.unload(SHARD)
+    assert roster.command(SHARD, message("T1", "second"))
+    assert [one.text for one in reactor.returned] == ["first", "second"]
+    assert not roster.command(SHARD, Command(op="typing", key="T1", channel="C1")), "it would come too late"
+
+
+def test_messages_that_wait_are_taken_at_the_end(roster: Roster, reactor: FakeReactor) -> None:
+    roster.load(SHARD, bots(bot("T1"), bot("T2")), {})
+    for key in ("T1", "T2"):
+        roster.command(SHARD, message(key))
+    assert [one.key for one in roster.take_unsent()] == ["T1", "T2"]
+    assert roster.take_unsent() == []
+
+
+def connect(reactor: FakeReactor, key: str) -> None:
+    session = reactor.connections[key].session
+    session.opened(session.link, 1000.0)
+    session.received(session.link, Frame(type="hello"), b"", 1000.0)
+
+
+class TestReady:
+    def test_when_all_bots_are_connected(self, roster: Roster, reactor: FakeReactor) -> None:
+        assert roster.ready([SHARD, 9]) == {SHARD}, "an empty shard that is here"
+        roster.load(SHARD, bots(bot("T1"), bot("T2")), {})
+        connect(reactor, "T1")
+        assert roster.ready([SHARD]) == set()
+        connect(reactor, "T2")
+        assert roster.ready([SHARD]) == {SHARD}
+        assert roster.sizes() == {SHARD: 2}
+
+    def test_a_stopped_or_dead_bot_keeps_nobody_waiting(self, roster: Roster, reactor: FakeReactor) -> None:
+        roster.load(SHARD, bots(STOPPED, bot("T2")), {"T2": status("token_revoked")})
+        assert roster.ready([SHARD]) == {SHARD}
+
+    def test_one_that_can_not_connect_does_so_for_a_time_only(
+        self, roster: Roster, reactor: FakeReactor
+    ) -> None:
+        roster.load(SHARD, bots(bot()), {})
+        session = reactor.connections["T1"].session
+        session.failed(session.link, SlackError("unreachable"), 1000.0)
+        assert roster.ready([SHARD]) == set()
+        NOW[0] += PATIENCE + 1
+        assert roster.ready([SHARD]) == {SHARD}
+
+    def test_one_for_which_there_is_no_room_is_not_ready(self, reactor: FakeReactor) -> None:
+        roster = make_roster(reactor, max_connections=1)
+        roster.load(SHARD, bots(bot("T1")), {})
+        roster.load(SHARD + 1, bots(bot("T2")), {})
+        connect(reactor, "T1")
+        assert roster.ready([SHARD, SHARD + 1]) == {SHARD}
+        assert roster.left_out == 1
+        roster.unload(SHARD)
+        assert reactor.connects()[-1] == "T2"
+        assert roster.left_out == 0
+
+
+def test_statuses_are_said_again_of_some_shards(roster: Roster, reactor: FakeReactor) -> None:
+    roster.load(SHARD, bots(bot("T1")), {})
+    roster.load(SHARD + 1, bots(bot("T2")), {})
+    reactor.take()
+    roster.report_again([SHARD])
+    assert [key for key, _ in reactor.take()] == ["T1"]
+
+
+def test_slacks_wish_to_be_spared_holds_for_the_next_holder_too(roster: Roster, reactor: FakeReactor) -> None:
+    limited = msgspec.structs.replace(status("rate_limited"), retry_at=NOW[0] + 30.0)
+    roster.load(SHARD, bots(bot("T1"), bot("T2")), {"T1": limited})
+    assert reactor.connects() == ["T2"]
+    assert reactor.connections["T1"].session.deadline == pytest.approx(1030.0, abs=1.5)

@@ -229,6 +229,94 @@ class TestBackoff:
         assert driver.only(Report).retry_in == pytest.approx(0.5)
 
 
+class TestRateLimits:
+    """Slack said for how long it does not want to hear of a team."""
+
+    def test_one_that_begins_in_the_meantime_waits(self, driver: Driver) -> None:
+        assert types(driver.start(not_before=driver.now + 30.0)) == ["Report(rate_limited)"]
+        assert driver.only(Report) == Report("rate_limited", "ratelimited", 30.0)
+        assert driver.session.phase is Phase.WAITING
+        assert driver.sleep(29.9) == []
+        assert types(driver.sleep(0.2)) == ["Report(connecting)", "Connect(1)"]
+
+    @pytest.mark.parametrize("ago", [0.0, 0.1, 10_000.0])
+    def test_what_is_over_hinders_nothing(self, driver: Driver, ago: float) -> None:
+        assert types(driver.start(not_before=driver.now - ago)) == ["Report(connecting)", "Connect(1)"]
+
+    def test_a_start_of_what_waits_changes_nothing(self, driver: Driver) -> None:
+        driver.start(not_before=driver.now + 30.0)
+        assert driver.start() == []
+        assert driver.start(not_before=driver.now + 60.0) == []
+        assert types(driver.sleep(30.0)) == ["Report(connecting)", "Connect(1)"]
+
+    def test_the_backoff_begins_afresh_after_the_wait(self, driver: Driver) -> None:
+        driver.start(not_before=driver.now + 30.0)
+        driver.wait_out()
+        driver.failed("unreachable")
+        assert driver.only(Report).retry_in == pytest.approx(0.5)
+
+    def test_messages_wait_with_it(self, driver: Driver) -> None:
+        driver.start(not_before=driver.now + 30.0)
+        assert driver.send(text="a") == []
+        driver.connect()
+        assert driver.texts() == ["a"]
+
+    def test_it_can_be_stopped_and_still_knows_afterwards(self, driver: Driver) -> None:
+        driver.start()
+        driver.failed("ratelimited", after=30.0)
+        assert types(driver.stop()) == ["Report(stopped)"]
+        assert driver.sleep(10.0) == []
+        driver.start()
+        assert driver.only(Report) == Report("rate_limited", "ratelimited", 20.0)
+        assert len(of(Connect, driver.sleep(20.0))) == 1
+
+    def test_a_restart_does_not_shorten_the_wait(self, driver: Driver) -> None:
+        driver.start()
+        driver.failed("ratelimited", after=30.0)
+        driver.now += 10.0
+        assert types(driver.restart()) == ["Report(rate_limited)"]
+        assert driver.only(Report).retry_in == pytest.approx(20.0)
+        assert driver.sleep(19.9) == []
+        assert types(driver.sleep(0.2)) == ["Report(connecting)", "Connect(2)"]
+
+    def test_a_restart_after_the_wait_connects_at_once(self, driver: Driver) -> None:
+        driver.start()
+        driver.failed("ratelimited", after=30.0)
+        driver.now += 30.0
+        assert types(driver.restart()) == ["Report(connecting)", "Connect(2)"]
+
+    def test_other_failures_that_name_a_time_do_not_bind_a_restart(self, driver: Driver) -> None:
+        driver.start()
+        driver.failed("service_unavailable", after=30.0)
+        assert types(driver.restart()) == ["Report(connecting)", "Connect(2)"]
+
+    @pytest.mark.parametrize("because", ["goodbye", "restart"])
+    def test_the_old_link_serves_until_the_new_one_may_be_opened(self, driver: Driver, because: str) -> None:
+        driver.connect()
+        driver.now += STABLE
+        if because == "goodbye":
+            driver.received(type="goodbye")
+        else:
+            driver.restart()
+        assert types(driver.failed("ratelimited", after=30.0)) == ["Report(rate_limited)"]
+        for _ in range(2):
+            assert types(driver.received(1, type="message", ts="1.1")) == ["Publish(message)"]
+            assert driver.sleep(14.0) == []
+        assert types(driver.restart()) == ["Report(rate_limited)"], "nor does a restart close it"
+        assert types(driver.sleep(3.0)) == ["Connect(3)"]
+        assert types(driver.received(1, type="message", ts="1.2")) == ["Publish(message)"]
+        assert types(driver.hello()) == ["Report(connected)", "Close(1)", "Publish(hello)"]
+
+    def test_slack_may_close_the_old_link_meanwhile(self, driver: Driver) -> None:
+        driver.connect()
+        driver.now += STABLE
+        driver.received(type="goodbye")
+        driver.failed("ratelimited", after=30.0)
+        assert driver.closed(link=1) == []
+        assert driver.sleep(29.9) == []
+        assert types(driver.sleep(1.0)) == ["Report(connecting)", "Connect(3)"]
+
+
 class TestClose:
     @pytest.mark.parametrize("reason", ["1000", "1005", "1006", "closed without a word", ""])
     def test_any_close_leads_to_one_new_attempt(self, driver: Driver, reason: str) -> None:

@@ -46,13 +46,18 @@ class SessionMachine(RuleBasedStateMachine):
         self.asked: set[int] = set()
         self.open: set[int] = set()
         self.waiting: list[str] = []
+        #: What Slack, or an earlier session, said last.
+        self.limited_until = 0.0
         self.texts = 0
 
     # Inputs
 
-    @rule(target=attempts)
-    def start(self) -> object:
-        return self.do(self.driver.start())
+    @rule(target=attempts, seconds=st.just(0.0) | st.floats(0.0, 100.0))
+    def start(self, seconds: float) -> object:
+        until = self.driver.now + seconds
+        if self.session.phase in (Phase.IDLE, Phase.DEAD):
+            self.limited_until = max(self.limited_until, until)
+        return self.do(self.driver.start(until))
 
     @rule(target=attempts)
     def restart(self) -> object:
@@ -79,6 +84,8 @@ class SessionMachine(RuleBasedStateMachine):
     )
     def the_attempt_fails(self, link: int, error: str, after: float | None, chance: float) -> None:
         self.driver.chance = chance
+        if link == self.session.link and error in ("ratelimited", "rate_limited"):
+            self.limited_until = self.driver.now + (after or 0.0)
         self.do(self.driver.failed(error, link, after))
 
     @rule(target=attempts, link=links, frame=FRAMES)
@@ -133,6 +140,7 @@ class SessionMachine(RuleBasedStateMachine):
             match action:
                 case Connect(link):
                     assert link not in self.asked, "a number twice"
+                    assert self.driver.now >= self.limited_until, "Slack asked to wait"
                     self.asked.add(link)
                     begun.append(link)
                 case Close(link):

@@ -1,37 +1,43 @@
--- Pushes the task messages of a batch of events, each event once.
+-- Pushes the task messages of a batch of events, each event once. `generations.lua` stands before it.
 --
 -- Keys
---   PREFIX botfleet:seen:EVENT   string "1", expires after ARGV[2] ms: the event was pushed
---   QUEUE                        list: Celery's queue, read from its right end
+--   those of generations.lua
+--   QUEUE   list: Celery's queue, read from its right end
 --
 -- ARGV
 --   1   PREFIX
---   2   milliseconds for which a mark is kept
---   3   what the messages' tags begin with; a number is added, from the next one on
---   4   the number of the first message's tag
+--   2   milliseconds for which a mark counts at least
+--   3   how many marks there may be
+--   4   what the messages' tags begin with; a number is added, from the next one on
+--   5   the number of the first message's tag
+--   6   how many events there are, then the mark of each, in their order below
 --   then sections, each one of
---       "E", k, n, k templates, and n events: mark, id, body, and a time of expiry for each of the templates
---            that has a place for it
---       "B", a template, an id, a time of expiry ("" without a place for it), n, and n events: mark, body;
---            one message carries those of the n events that are new
---   A mark is what is after "seen:".
+--       "E", k, n, k templates, and n events: id, body, and a time of expiry for each of the templates that has
+--            a place for it
+--       "B", a template, an id, a time of expiry ("" without a place for it), n, and the bodies of n events;
+--            one message carries those of them that are new
 --   A template is: its queue, the letters of its places, and the literals before, between and after them.
 --   Places: B the body (base64), I the id, X the time of expiry, T the tag.
 --
 -- Returns how many events were new. The messages of one queue go in by LPUSH in the events' order. Marks and
--- pushes are one atomic step, so that a crash can neither lose an event nor double it; where a queue's key is
--- taken by something else, nothing is done at all.
+-- pushes are one atomic step, so that a crash can neither lose an event nor double it. Nothing is written before
+-- everything was looked at: where a queue's key is taken by something else, nothing is done at all.
 
-local seen, ttl, tag, number = ARGV[1] .. 'botfleet:seen:', ARGV[2], ARGV[3], tonumber(ARGV[4])
-local lists, order, marks, new = {}, {}, {}, 0
+local tag, number, count = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local open = open_generations(ARGV[1] .. 'botfleet:seen', tonumber(ARGV[2]), tonumber(ARGV[3]))
+local before = marked(open, 7, 6 + count)
+local lists, order, new, twice, at_mark = {}, {}, {}, {}, 0
 
-local function is_new(mark)
-    if redis.call('SET', seen .. mark, '1', 'NX', 'PX', ttl) then
-        marks[#marks + 1] = seen .. mark
-        new = new + 1
-        return true
+-- Goes on to the next event; tells whether it is new.
+local function is_new()
+    at_mark = at_mark + 1
+    local its = ARGV[6 + at_mark]
+    if before[at_mark] or twice[its] then
+        return false
     end
-    return false
+    twice[its] = true
+    new[#new + 1] = its
+    return true
 end
 
 -- Reads a template at a place in ARGV; returns it and the place after it.
@@ -75,9 +81,9 @@ local function push_events(at)
     end
     local values = {}
     for _ = 1, n do
-        if is_new(ARGV[at]) then
-            values.I, values.B = ARGV[at + 1], ARGV[at + 2]
-            local expiry = at + 3
+        if is_new() then
+            values.I, values.B = ARGV[at], ARGV[at + 1]
+            local expiry = at + 2
             for _, template in ipairs(templates) do
                 if template.expires then
                     values.X = ARGV[expiry]
@@ -86,7 +92,7 @@ local function push_events(at)
                 add(template, values)
             end
         end
-        at = at + 3 + expiring
+        at = at + 2 + expiring
     end
     return at
 end
@@ -95,19 +101,19 @@ local function push_bundle(at)
     local template
     template, at = read_template(at + 1)
     local id, expiry, n, bodies = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), {}
-    for event = at + 3, at + 1 + 2 * n, 2 do
-        if is_new(ARGV[event]) then
-            bodies[#bodies + 1] = ARGV[event + 1]
+    for event = at + 3, at + 2 + n do
+        if is_new() then
+            bodies[#bodies + 1] = ARGV[event]
         end
     end
     if #bodies > 0 then
         -- "ICAs" is "  ," in base64.
         add(template, {I = id, X = expiry, B = table.concat(bodies, 'ICAs')})
     end
-    return at + 3 + 2 * n
+    return at + 3 + n
 end
 
-local at = 5
+local at = 7 + count
 while at <= #ARGV do
     if ARGV[at] == 'E' then
         at = push_events(at)
@@ -118,16 +124,14 @@ end
 for _, queue in ipairs(order) do
     local kind = redis.call('TYPE', queue).ok
     if kind ~= 'none' and kind ~= 'list' then
-        for _, mark in ipairs(marks) do
-            redis.call('DEL', mark)
-        end
         return redis.error_reply('WRONGTYPE the key of the queue ' .. queue .. ' is a ' .. kind)
     end
 end
+mark(open, new)
 for _, queue in ipairs(order) do
     local list = lists[queue]
     for first = 1, #list, 1000 do
         redis.call('LPUSH', queue, unpack(list, first, math.min(first + 999, #list)))
     end
 end
-return new
+return #new

@@ -2,9 +2,10 @@
 --
 -- KEYS  1  {teams_key}:{shard}           hash    bot's key -> Bot as JSON         no expiry
 --       2  {tokens_key}:{shard}          hash    bot's key -> Status as JSON      no expiry
---       3  botfleet:versions             hash    shard -> counter                 no expiry
+--       3  botfleet:versions             sorted set   shard -> version            no expiry
 --       4  botfleet:fingerprints:{n}     hash    fingerprint -> bot's key; of the token before
 --       5  botfleet:fingerprints:{m}     hash    the same; of the token after     no expiry
+--       6  botfleet:version              string  the last version given           no expiry
 -- ARGV  1  the bot's key
 --       2  the shard
 --       3  the row as it was read; empty: there was none
@@ -27,5 +28,5 @@ else
   redis.call('HSET', KEYS[1], key, after)
   redis.call('HSET', KEYS[5], new_token, key)
 end
-redis.call('HINCRBY', KEYS[3], shard, 1)
+redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[6]), shard)
 return 1
