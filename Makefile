@@ -26,7 +26,7 @@ FIND_PYTHON = \
 	fi; \
 	exit 1
 
-.PHONY: help up test check bench format clean
+.PHONY: help up test check bench chaos format clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -46,6 +46,9 @@ check: $(FOR_DEV) ## lint, formatting, types, and which module may import which
 
 bench: $(FOR_DEV) ## measure everything beside its peers (under 15 minutes); ARGS="--write" keeps it
 	@$(PYTHON) -m bench all $(ARGS)
+
+chaos: $(FOR_DEV) ## break everything that a fleet stands on, and count (under 20 minutes)
+	@$(PYTHON) -m bench.chaos all $(ARGS)
 
 format: $(FOR_DEV) ## bring the code into its usual form
 	@$(PYTHON) -m ruff check --fix

@@ -20,7 +20,7 @@ def main() -> int:
     """Runs the command line; returns the exit status."""
     chosen = _parse()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
+        signal.signal(number, end_as_interrupted)
     if chosen.name == "list":
         print("\n".join(f"{name:<16} {title_of(name)}" for name in CASES))
         return 0
@@ -31,7 +31,8 @@ def main() -> int:
     options = Options(quick=chosen.quick, rounds=chosen.rounds)
     done = [_run(name, options, chosen.json, chosen.write) for name in names]
     if chosen.write:
-        print(results.write())
+        # Not on standard output, whose last line is the JSON.
+        print(results.write(), file=sys.stderr)
     return 0 if all(done) else 1
 
 
@@ -42,7 +43,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="one object on the last line")
     parser.add_argument("--rounds", type=_rounds, help="how often each thing is measured")
     parser.add_argument("--write", action="store_true", help="keep the figures, and write bench/RESULTS.md")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if chosen.quick and chosen.write:
+        parser.error("--write keeps what the goals are meant for; a --quick run is smaller")
+    return chosen
 
 
 def _rounds(text: str) -> int:
@@ -67,12 +71,12 @@ def _run(name: str, options: Options, as_json: bool, write: bool) -> bool:
     if write:
         results.keep(report)
     if as_json:
-        print(json.dumps(report.as_json()), flush=True)
+        print(json.dumps(report.as_json(), allow_nan=False), flush=True)
     return True
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    # As Ctrl-C, so that every `with` ends what it began.
+def end_as_interrupted(number: int, frame: FrameType | None) -> None:
+    """Ends on a signal as on Ctrl-C, so that every `with` ends what it began."""
     raise KeyboardInterrupt
 
 

@@ -7,10 +7,12 @@ import os
 import platform
 import re
 import statistics
+import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+_ROOT = Path(__file__).resolve().parents[1]
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LIBRARIES = ("botfleet", "celery", "kombu", "redis", "hiredis", "websocket-client", "slack_sdk", "picows")
 
@@ -99,6 +101,21 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def commit() -> str:
+    """The commit that is measured, with a `+` where the code differs from it; `unknown` without Git."""
+    try:
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "botfleet", "bench/**.py")
+        return _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()
 
 
 def _read(path: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -89,7 +91,7 @@ class Child:
     def check(self) -> None:
         """Raises BenchError where it has ended."""
         if not self.running:
-            raise BenchError(f"{self.name} has ended:\n{self.tail()}")
+            raise BenchError(f"{self.name} has ended with status {self._process.returncode}:\n{self.tail()}")
 
     def tell(self, **message: Any) -> None:
         """Writes it a line."""
@@ -120,6 +122,21 @@ class Child:
         heard: dict[str, Any] = json.loads(line)
         return heard
 
+    def send(self, number: int) -> None:
+        """Sends it a signal."""
+        os.kill(self.pid, number)
+
+    def wait(self, timeout: float) -> int:
+        """Waits for its end; gives the exit status.
+
+        Raises:
+            BenchError: it runs on.
+        """
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"{self.name} runs on after {timeout:g} s:\n{self.tail()}") from None
+
     def kill(self) -> None:
         """Ends it with all that it started."""
         with contextlib.suppress(ProcessLookupError):
@@ -135,6 +152,16 @@ class Child:
 
     def __exit__(self, *exc_info: object) -> None:
         self.kill()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free now, below those that the system gives to clients."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(("127.0.0.1", port))
+            return port
 
 
 def bench_module(name: str, *arguments: str) -> list[str]:

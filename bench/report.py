@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -88,6 +89,8 @@ class Report:
         self.figures: dict[str, Series] = {}
         self.peers: dict[str, dict[str, Series]] = {}
         self.goals: list[Goal] = []
+        #: Goals whose figure was not measured: the bound by the figure.
+        self.unmeasured: dict[str, str] = {}
         self.notes: list[str] = []
         self.curves: list[Curve] = []
 
@@ -114,9 +117,12 @@ class Report:
         return self.figures[figure].value
 
     def ratio(self, figure: str, peer: str, peer_figure: str | None = None) -> float:
-        """Our median over a peer's; kept as a figure of its own."""
+        """Our median over a peer's; kept as a figure of its own, where the peer's is not 0."""
         of_peer = self.peers[peer][peer_figure or figure].value
-        ratio = self.value(figure) / of_peer if of_peer else float("inf")
+        if not of_peer:
+            self.note(f"{peer}: its {figure} is 0, so there is no ratio")
+            return math.inf
+        ratio = self.value(figure) / of_peer
         self.figures[f"{figure}, over {peer}"] = Series("x", [ratio])
         return ratio
 
@@ -129,10 +135,10 @@ class Report:
         self._state(figure, bound, value, least=False)
 
     def ratio_at_least(self, figure: str, peer: str, bound: float) -> None:
-        """States that a figure must be so many times a peer's, if the peer was there."""
+        """States that a figure must be so many times a peer's, which may not have been there."""
         if figure in self.peers.get(peer, {}):
             self.ratio(figure, peer)
-            self.at_least(f"{figure}, over {peer}", bound)
+        self.at_least(f"{figure}, over {peer}", bound)
 
     def note(self, text: str) -> None:
         """Adds a remark, once."""
@@ -141,8 +147,28 @@ class Report:
 
     def _state(self, figure: str, bound: float, value: float | None, least: bool) -> None:
         series = self.figures.get(figure)
+        if value is None and series is None:
+            # Only ratios may be missing: those to a peer that was not there.
+            self.unmeasured[figure] = Goal(figure, 0.0, least, bound, "x").must
+            return
         found = value if value is not None else self.value(figure)
         self.goals.append(Goal(figure, found, least, bound, series.unit if series else ""))
+
+    def basis(self, goal: Goal) -> str:
+        """Which of several rounds a goal's value is, where it is not their median; else empty.
+
+        >>> report = Report("fairness", "delays")
+        >>> for delay in (3.0, 9.0, 4.0):
+        ...     report.add("longest", "ms", delay)
+        >>> report.at_most("longest", 50.0, 9.0)
+        >>> report.basis(report.goals[0])
+        'greatest of 3 rounds'
+        """
+        values = self.figures[goal.figure].values if goal.figure in self.figures else []
+        if len(values) < 2 or goal.value == measure.median(values):
+            return ""
+        names = {max(values): "greatest", min(values): "least"}
+        return f"{names[goal.value]} of {count_rounds(len(values))}" if goal.value in names else ""
 
     # For machines
 
@@ -172,6 +198,7 @@ class Report:
                 for peer, figures in self.peers.items()
             },
             "goals": [asdict(goal) for goal in self.goals],
+            "unmeasured": self.unmeasured,
             "notes": self.notes,
             "curves": [asdict(curve) for curve in self.curves],
         }
@@ -187,6 +214,7 @@ class Report:
             for peer, figures in saved["peers"].items()
         }
         report.goals = [Goal(**goal) for goal in saved["goals"]]
+        report.unmeasured = saved.get("unmeasured", {})
         report.notes = saved["notes"]
         report.curves = [Curve(**curve) for curve in saved["curves"]]
         return report
@@ -201,16 +229,32 @@ class Report:
         for peer, figures in self.peers.items():
             for name, series in figures.items():
                 rows.append((peer, name, shown(series.value), series.unit, spread_of(series)))
-        parts = [f"{self.bench}: {self.title} ({self.rounds} rounds)", columns(rows)]
-        if self.goals:
-            parts.append(columns([goal_row(goal) for goal in self.goals]))
+        parts = [f"{self.bench}: {self.title} ({count_rounds(self.rounds)})", columns(rows)]
+        goals = [goal_row(goal, self.basis(goal)) for goal in self.goals]
+        goals += [("not measured", figure, "", must) for figure, must in self.unmeasured.items()]
+        if goals:
+            parts.append(columns(goals))
         parts += [f"  note: {note}" for note in self.notes]
         return "\n\n".join(parts[:2]) + "\n\n" + "\n".join(parts[2:])
 
 
-def goal_row(goal: Goal) -> tuple[str, ...]:
+def goal_row(goal: Goal, basis: str = "") -> tuple[str, ...]:
     """One goal as a row."""
-    return ("met" if goal.met else "MISSED", goal.figure, shown(goal.value), goal.must)
+    return ("met" if goal.met else "MISSED", name_of(goal, basis), shown(goal.value), goal.must)
+
+
+def name_of(goal: Goal, basis: str) -> str:
+    """A goal's figure, and which of its rounds is meant, where that is not the median."""
+    return f"{goal.figure} ({basis})" if basis else goal.figure
+
+
+def count_rounds(number: int) -> str:
+    """So many rounds.
+
+    >>> count_rounds(1), count_rounds(3)
+    ('1 round', '3 rounds')
+    """
+    return f"{number} round{'' if number == 1 else 's'}"
 
 
 def spread_of(series: Series) -> str:
@@ -218,22 +262,24 @@ def spread_of(series: Series) -> str:
     return f"± {series.spread / 2:.0%}" if len(series.values) > 1 else ""
 
 
-def rounded(value: float) -> float:
-    """Four significant digits and all before the point.
+def rounded(value: float) -> float | None:
+    """Four significant digits and all before the point; None for what JSON has no number for.
 
-    >>> rounded(12345.678), rounded(0.0123456)
-    (12346.0, 0.01235)
+    >>> rounded(12345.678), rounded(0.0123456), rounded(math.inf)
+    (12346.0, 0.01235, None)
     """
+    if not math.isfinite(value):
+        return None
     return float(f"{value:.4g}") if abs(value) < 1000 else float(round(value))
 
 
 def shown(value: float) -> str:
     """A number for people.
 
-    >>> shown(61234.5), shown(3.14159), shown(0.00123)
-    ('61,234', '3.14', '0.00123')
+    >>> shown(61234.5), shown(999.6), shown(3.14159), shown(0.00123)
+    ('61,234', '1,000', '3.14', '0.00123')
     """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> str:

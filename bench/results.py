@@ -14,7 +14,7 @@ from typing import Any
 
 from . import measure, plot
 from .cases import CASES
-from .report import Goal, Report, Series, shown
+from .report import Goal, Report, Series, count_rounds, name_of, shown
 
 HERE = Path(__file__).resolve().parent
 _HOW_TO_READ = """\
@@ -22,7 +22,7 @@ Each figure is the **median** over its rounds; beside it stand the least and the
 in the same run, in turn with botfleet (A B C, A B C, …), over the same load, the same server and the same
 frames. `x` is a ratio of two medians. Load, holder, broker and peers share the machine's cores, so rates are
 those of the whole machine, and the rates *per CPU second* those of one process. In the plots a bar is the
-median, a ring a round, a dashed red line the goal.
+median, a ring a round, a dashed red line the goal. A goal is on the median, where it does not say otherwise.
 
 Run it yourself: `make bench` (all, under 15 minutes), `python -m bench NAME [--quick] [--json] [--rounds N]`;
 `python -m bench all --write` writes this page.
@@ -34,6 +34,7 @@ def keep(report: Report, folder: Path = HERE) -> None:
     saved = {
         **report.as_saved(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": measure.commit(),
         "versions": measure.versions(),
     }
     place = folder / "results"
@@ -64,31 +65,61 @@ def _kept(folder: Path) -> Iterator[Path]:
 
 
 def _head(kept: list[dict[str, Any]]) -> str:
-    machines = list(dict.fromkeys(one["machine"] for one in kept))
-    versions = ", ".join(f"{name} {number}" for name, number in kept[-1]["versions"].items())
-    rows = [
-        (f"[{one['bench']}](#{one['bench']})", goal) for one in kept for goal in Report.from_saved(one).goals
-    ]
+    rows = [row for one in kept for row in _goal_rows(Report.from_saved(one))]
     return "\n".join(
         [
             "# What the benchmarks found",
             "",
-            f"{'; '.join(machines)}. {versions}. Measured {kept[0]['date']} to {kept[-1]['date']}.",
+            measured(kept),
             "",
             _HOW_TO_READ,
             "## The goals",
             "",
             "| bench | figure | found | must be | |",
             "|---|---|--:|--:|---|",
-            *(f"| {name} | {_goal_cells(goal)} |" for name, goal in rows),
+            *rows,
             "",
         ]
     )
 
 
-def _goal_cells(goal: Goal) -> str:
-    mark = "met" if goal.met else "**missed**"
-    return f"{goal.figure} | {shown(goal.value)} | {goal.must.replace('>=', '≥').replace('<=', '≤')} | {mark}"
+def measured(kept: list[dict[str, Any]]) -> str:
+    """Where, with what and when these results were found."""
+    machines = list(dict.fromkeys(one["machine"] for one in kept))
+    dates = [one["date"] for one in kept]
+    newest = max(kept, key=lambda one: str(one["date"]))
+    versions = ", ".join(f"{name} {number}" for name, number in newest["versions"].items())
+    when = f"Measured {min(dates)} to {max(dates)}"
+    return f"{'; '.join(machines)}. {versions}. {when}, {_commits(kept)}."
+
+
+def _commits(kept: list[dict[str, Any]]) -> str:
+    by_commit: dict[str, list[str]] = {}
+    for one in kept:
+        by_commit.setdefault(one.get("commit", "unknown"), []).append(one["bench"])
+    if len(by_commit) == 1:
+        return f"all at commit {next(iter(by_commit))}"
+    which = "; ".join(f"{commit}: {', '.join(names)}" for commit, names in by_commit.items())
+    return f"**at different commits** ({which})"
+
+
+def _goal_rows(report: Report) -> Iterator[str]:
+    bench = f"[{report.bench}](#{report.bench})"
+    for goal in report.goals:
+        mark = "met" if goal.met else "**missed**"
+        name = name_of(goal, report.basis(goal))
+        yield f"| {bench} | {name} | {shown(goal.value)} | {bound_of(goal)} | {mark} |"
+    for figure, must in report.unmeasured.items():
+        yield f"| {bench} | {figure} | – | {_in_signs(must)} | not measured |"
+
+
+def bound_of(goal: Goal) -> str:
+    """What a goal asks for, in signs for people."""
+    return _in_signs(goal.must)
+
+
+def _in_signs(must: str) -> str:
+    return must.replace(">=", "≥").replace("<=", "≤")
 
 
 def _section(saved: dict[str, Any], folder: Path) -> str:
@@ -96,7 +127,8 @@ def _section(saved: dict[str, Any], folder: Path) -> str:
     parts = [
         f"## {report.bench}",
         "",
-        f"{_sentence(report.title)} {report.rounds} rounds, {saved['date']}.",
+        f"{sentence(report.title)} {count_rounds(report.rounds).capitalize()}, {saved['date']}, "
+        f"commit {saved.get('commit', 'unknown')}.",
         "",
     ]
     if report.figures:
@@ -112,7 +144,8 @@ def _section(saved: dict[str, Any], folder: Path) -> str:
     return "\n".join([*parts, ""])
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """A title with a great letter and a full stop."""
     return text[0].upper() + text[1:].rstrip(".") + "."
 
 
@@ -131,7 +164,10 @@ def _row(who: str, name: str, series: Series) -> str:
 
 
 def _plots(report: Report) -> Iterator[tuple[str, str]]:
-    """A plot for each figure that peers have too, one for each unit of the others, and the curves."""
+    """A plot for each figure that peers have too, one for each unit of the others, and the curves.
+
+    Single bars without a goal are left out.
+    """
     shared = {name for figures in report.peers.values() for name in figures}
     for name in report.figures:
         if name in shared:
@@ -144,6 +180,8 @@ def _plots(report: Report) -> Iterator[tuple[str, str]]:
             for name, series in report.figures.items()
             if name not in shared and series.unit == unit
         ]
+        if len(rows) == 1 and rows[0].goal is None:
+            continue  # A bar beside nothing says no more than the table.
         title = f"{report.bench}: {rows[0].label if len(rows) == 1 else 'ratios' if unit == 'x' else unit}"
         yield title, plot.bars(title, "times" if unit == "x" else unit, rows)
     for curve in report.curves:

@@ -8,6 +8,7 @@
     │   └── StoreUnavailable     the store does not answer; worth trying again
     ├── SealError                a sealed token can't be opened with the keys at hand
     ├── PublishError             the broker does not take messages; worth trying again
+    │   └── PushedInPart         all but some of them, which another process publishes just now
     ├── EmbeddedServerError      the embedded server can't be started
     ├── BatchFailed              raised by a batch handler that has done a part of its events
     ├── HandlerFailed            stands for a handler's exception that can't be cleaned of texts
@@ -24,6 +25,9 @@ An exception carries its decision: `fatal` (trying again is useless until someth
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 
 class BotfleetError(Exception):
@@ -80,6 +84,21 @@ class PublishError(BotfleetError):
     """The broker does not take messages now."""
 
     fatal = False
+
+
+class PushedInPart(PublishError):
+    """All messages were pushed but those that another process publishes just now, or died while it did.
+
+    Attributes:
+        new: events that were new, among those that were pushed.
+        left: what is to be pushed again after `retry_after` seconds, in order.
+    """
+
+    def __init__(self, new: int, left: Sequence[Any], retry_after: float) -> None:
+        self.new = new
+        self.left = left
+        self.retry_after = retry_after
+        super().__init__(f"{len(left)} wait for another process that publishes them")
 
 
 class EmbeddedServerError(BotfleetError):

@@ -147,7 +147,7 @@ class Reconciler:
 
     def _look_at(self, shard: int, alive: set[str], done: Round) -> None:
         statuses, bots = self._store.statuses(shard), self._store.bots(shard)
-        if any(_held_by_nobody(status, alive) for status in statuses.values()):
+        if any(_held_by_nobody(status, alive, self._clock()) for status in statuses.values()):
             # Perhaps by a holder that began after this round did; it is announced before its first bot.
             alive = self._alive()
         for key, bot in bots.items():
@@ -158,7 +158,7 @@ class Reconciler:
 
     def _correct(self, key: str, bot: Bot, status: Status | None, alive: set[str], done: Round) -> None:
         now = self._clock()
-        if status is not None and _held_by_nobody(status, alive):
+        if status is not None and _held_by_nobody(status, alive, now):
             gone = Status(state="disconnected", since=now, error="holder gone", generation=status.generation)
             done.corrected += self._store.replace_status(key, status, gone)
             status = gone
@@ -243,7 +243,9 @@ def _shown(entry: DoorEntry) -> str:
     return as_shown(entry.field) or "an entry"
 
 
-def _held_by_nobody(status: Status, alive: set[str]) -> bool:
+def _held_by_nobody(status: Status, alive: set[str], now: float) -> bool:
+    if status.state == "rate_limited" and status.retry_at > now:
+        return False  # What Slack asked for binds the next holder, too: it reads it here.
     held = status.state in ("connected", "connecting", "rate_limited") or bool(status.retry_at)
     return held and bool(status.holder) and status.holder not in alive
 

@@ -15,7 +15,7 @@ from celery import Task
 
 #: Stands for arguments that nobody is to see.
 HIDDEN = "(…)"
-#: Stands for a batch of events.
+#: Stands for a batch of events whose message is put together by the broker.
 BATCH = "<events>"
 #: Stands for keyword arguments.
 HIDDEN_KEYWORDS = "{…}"
@@ -25,16 +25,28 @@ logging.getLogger("celery.pool").setLevel(logging.INFO)
 
 
 def describe_event(args: Sequence[Any]) -> str:
-    """The text that stands for a handler task's arguments: which event it is about, nothing of it.
+    """The text that stands for a handler task's arguments: which events it is about, nothing of them.
 
     >>> describe_event([{"id": "Ev1", "payload": {"text": "secret"}}]), describe_event([])
     ('<event Ev1>', '<event ?>')
+    >>> describe_event([[{"id": "Ev1"}, {"id": "Ev2"}, {"id": "Ev3"}]])
+    '<3 events, Ev1 … Ev3>'
     """
     envelope = args[0] if isinstance(args, list | tuple) and args else None
-    if isinstance(envelope, list):
-        return BATCH
-    event_id = envelope.get("id", "?") if isinstance(envelope, Mapping) else "?"
-    return f"<event {event_id}>"
+    if isinstance(envelope, list | tuple):
+        return _describe_batch(envelope)
+    return f"<event {_id(envelope)}>"
+
+
+def _describe_batch(envelopes: Sequence[object]) -> str:
+    if len(envelopes) == 1:
+        return f"<1 event, {_id(envelopes[0])}>"
+    ends = f", {_id(envelopes[0])} … {_id(envelopes[-1])}" if envelopes else ""
+    return f"<{len(envelopes)} events{ends}>"
+
+
+def _id(envelope: object) -> object:
+    return envelope.get("id", "?") if isinstance(envelope, Mapping) else "?"
 
 
 class RedactedTask(Task):  # type: ignore[misc]  # celery has no types

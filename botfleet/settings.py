@@ -175,7 +175,7 @@ class Settings:
     tokens_key: str = _option("tokens:statuses", _text)
     teams_key: str = _option("tokens:teams", _text)
     key_prefix: str = _option("", _text)
-    shards: int = _option(256, _integer(1, 65536, "shards"))
+    shards: int = _option(256, _integer(1, 1_048_576, "shards"))
     replicas: int = _option(1, _integer(1, 10, "holders"))
     namespace: str = _option("", _namespace)
     log_level: str = _option("INFO", _choice(*_LOG_LEVELS))

@@ -21,7 +21,12 @@ from .errors import BotfleetError, StoreUnavailable
 from .handlers.binding import bind
 from .handlers.loader import load
 from .holder.holder import Holder
-from .holder.process import calm_garbage_collector, raise_open_files, shorten_turns
+from .holder.process import (
+    calm_garbage_collector,
+    connections_that_fit,
+    raise_open_files,
+    shorten_turns,
+)
 from .holder.threads import WatchedThread
 from .model import Subscription
 from .publishing.kombu_sink import KombuSink
@@ -107,7 +112,7 @@ class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has n
     def create(self, worker: Any) -> Holder:
         app, fleet = worker.app, worker.app.fleet
         _check_name(fleet, worker.hostname)
-        raise_open_files(app.settings.max_connections)
+        limit = raise_open_files(app.settings.max_connections)
         calm_garbage_collector()
         shorten_turns()
         _warn_of_risks(app)
@@ -118,6 +123,7 @@ class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has n
             seal=fleet.seal,
             sink=make_sink(app),
             on_death=_stop_worker,
+            room=connections_that_fit(app.settings.max_connections, limit),
         )
         _hurry_when_asked_twice(worker.hostname, holder)
         worker.botfleet_holder = holder  # For `inspection.py`.

@@ -22,6 +22,8 @@ CASES = {
     "connect": "connect",
     "reconcile": "reconcile",
     "growth": "growth",
+    "simulate": "simulate",
+    "failover": "failover",
     "stages": "stages",
 }
 

@@ -24,7 +24,7 @@ _FIRST = 100
 def run(options: Options) -> Report:
     """TLS, twice as much TLS in the same process, and plain."""
     report = Report("density", TITLE)
-    sockets = options.size(5_000, 800)
+    sockets = options.size(5_000, 400)
     for number in options.times(1):
         options.say(f"round {number + 1}: TLS")
         _measure_tls(report, sockets, options)

@@ -15,6 +15,7 @@ FLOOD = "events/s in a flood"
 #: Events a second for the cost of one: a load that all sizes bear, so that every read finds about one frame.
 #: In a flood few sockets have many frames for each read, many have few.
 _RATE = 8_000
+_NO_GOAL = " (no goal)"
 _REST = 2.0
 
 
@@ -27,9 +28,21 @@ def run(options: Options) -> Report:
             options.say(f"round {number + 1}: {bots:,} bots")
             _measure(report, bots, options)
     report.note(f"CPU per event is at {_RATE:,} events a second; a cost that falls has a growth below 1")
+    _tell_of_floods(report, sizes)
     for figure in (EVENT, MEMORY, ROUND):
         _judge(report, figure, sizes)
     return report
+
+
+def _tell_of_floods(report: Report, sizes: tuple[int, ...]) -> None:
+    """What the goal leaves out."""
+    rates = {bots: report.value(_named(FLOOD, bots)) for bots in sizes}
+    growth = max(rates[smaller] / rates[larger] for smaller in sizes for larger in sizes if larger > smaller)
+    report.add(f"time per event in a flood, growth{_NO_GOAL}", "x", growth)
+    report.note(
+        "The goal for an event is on its CPU at that paced load. In a flood the events take up to "
+        f"{growth:.2f} times as long in a larger fleet: reads find fewer frames each"
+    )
 
 
 def _measure(report: Report, bots: int, options: Options) -> None:

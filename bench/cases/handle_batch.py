@@ -12,17 +12,9 @@ from . import Options, handling
 TITLE = "events/s of one handler process with @on(…, batch=100), beside a bare Celery worker's tasks/s"
 
 
-def is_available() -> bool:
-    """Whether this botfleet has batch handlers."""
-    return "batch" in Subscription.__struct_fields__
-
-
 def run(options: Options) -> Report:
     """Measures in alternating rounds, over the same events."""
     report = Report("handle-batch", TITLE)
-    if not is_available():
-        report.note("Not available: this botfleet has no batch handlers")
-        return report
     with Subject(handlers="benchhandlers") as subject:
         text = handling.HANDLER.format(options=", batch=100, linger=0.05", argument="events: list[Event]")
         (subject.folder / "benchhandlers.py").write_text(text)

@@ -6,7 +6,7 @@ from ..peers import rounds
 from ..report import Report
 from ..subject import Subject
 from . import Options
-from .ingest import CPU_RATE, RATE, SOCKETS
+from .ingest import CPU_RATE, RATE, SOCKETS, note_bottleneck
 
 TITLE = "as ingest, with 9 in 10 events that nobody wants: presence and typing"
 UNWANTED = 0.9
@@ -36,6 +36,7 @@ def run(options: Options) -> Report:
     report.ratio(CPU_RATE, INGEST)
     report.ratio(RATE, rounds.SLACK_SDK)
     report.ratio(RATE, rounds.RAW)
+    note_bottleneck(report)
     report.note("All frames count, wanted or not; the last frame is a wanted one")
     return report
 
@@ -43,7 +44,9 @@ def run(options: Options) -> Report:
 def _run_peers(report: Report, subject: Subject, options: Options) -> None:
     bots = options.size(SOCKETS, 50)
     found, _ = rounds.slack_sdk(subject, bots, options.size(15_000, 3_000), UNWANTED)
-    raw = rounds.raw(subject, SOCKETS, options.size(300_000, 60_000), UNWANTED)
-    for peer, one in ((rounds.SLACK_SDK, found), (rounds.RAW, raw)):
+    events = options.size(300_000, 60_000)
+    raw = rounds.raw(subject, SOCKETS, events, UNWANTED)
+    load = rounds.load_alone(subject, SOCKETS, events, UNWANTED)
+    for peer, one in ((rounds.SLACK_SDK, found), (rounds.RAW, raw), (rounds.LOAD, load)):
         report.add_peer(peer, RATE, "1/s", one.rate)
         report.add_peer(peer, CPU_RATE, "1/s", one.rate_of_cpu)

@@ -91,12 +91,12 @@ def raw(subject: Subject, bots: int, events: int, unwanted: float = 0.0) -> Roun
     return Round(events / (last - sent.began), events / max(used, 0.01))
 
 
-def load_alone(subject: Subject, bots: int, events: int) -> Round:
+def load_alone(subject: Subject, bots: int, events: int, unwanted: float = 0.0) -> Round:
     """A flood into a client that only reads: how fast the load itself is."""
     with _start_raw(subject, bots) as child:
         time.sleep(0.5)
         child.hear(5.0)  # The hellos.
-        sent = subject.slack.flood(events, first=RAW_FIRST, bots=bots)
+        sent = subject.slack.flood(events, unwanted=unwanted, first=RAW_FIRST, bots=bots)
         took = child.hear(30.0)
     return Round(events / (took["last"] - sent.began), events / sent.cpu)
 

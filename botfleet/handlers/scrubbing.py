@@ -46,6 +46,10 @@ class Scrubber:
     def _clean_one(self, exc: BaseException) -> None:
         if isinstance(exc.args, tuple):
             exc.args = tuple(self._clean_value(value) for value in exc.args)
+        # A pickled exception may be made again of its attributes.
+        for name, value in vars(exc).items():
+            if isinstance(value, str):
+                vars(exc)[name] = self._clean_value(value)
         notes = getattr(exc, "__notes__", None)
         if isinstance(notes, list):
             notes[:] = [self._clean_value(note) for note in notes]

@@ -71,6 +71,7 @@ class Holder:
         settings, store, seal: of the fleet.
         sink: the broker, for events.
         on_death: told when one of the threads dies; the worker should stop then.
+        room: bots that it can connect; `max_connections` where not given.
         host: the machine; a shard's replicas are kept on different ones.
         clock: time for statuses.
     """
@@ -83,10 +84,12 @@ class Holder:
         seal: Seal,
         sink: Sink,
         on_death: Watcher,
+        room: int | None = None,
         host: str = "",
         clock: Clock = wall_clock,
     ) -> None:
         self.name = name
+        room = settings.max_connections if room is None else room
         self._settings = settings
         self._rate = Rate()
         self._store = store
@@ -100,7 +103,7 @@ class Holder:
             name,
             host=self._host,
             replicas=settings.replicas,
-            room=settings.max_connections,
+            room=room,
             ttl=life_of(settings),
         )
         self.publisher = Publisher(sink, settings.publish_buffer, clock, may_publish_unmarked=self._leads)
@@ -110,9 +113,7 @@ class Holder:
             SlackApi(settings), seal, settings.connect_workers, settings.connect_timeout, on_death, pace
         )
         self.reactor = Reactor(self, timing_of(settings), asleep_after=_AWAKE * settings.dedupe_ttl)
-        self._roster = Roster(
-            self.reactor, settings.max_connections, settings.handover_timeout, self._give_back, clock
-        )
+        self._roster = Roster(self.reactor, room, settings.handover_timeout, self._give_back, clock)
         self._registry = Registry(store, self.reactor, self._roster)
         self._courier = Courier(store, self._registry)
         self._keeper = Keeper(self, store, settings, self._ownership, self._registry, self._courier)

@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 #: The pace's name in the store.
 NAME = "connect"
-#: Turns are so far apart that one second holds no more of them than the rate says even if some are used
-#: later than others, by up to this many seconds: threads wake late, and the network delays.
+#: Seconds that a turn may be used late; after that it is let go, and another one taken. Turns are so far apart
+#: that one second holds no more than the rate says even if some are so late: threads wake late.
 SLACK = 0.1
 #: Seconds after which a store that has not answered counts as away.
 _PATIENCE = 1.0
@@ -26,7 +26,7 @@ _ASK_AGAIN = 1.0
 
 
 class Pace:
-    """Gives a holder's threads their turns, one at a time: what one of them is late, the next ones wait.
+    """Gives a holder's threads their turns.
 
     Only a thread of its own asks the store, so that a silent one holds nothing up: while it is away, turns go
     on at the same rate, for this holder alone.
@@ -49,7 +49,7 @@ class Pace:
         self._questions: queue.SimpleQueue[bool] = queue.SimpleQueue()
         #: When the turn is, or why nobody knows.
         self._answers: queue.SimpleQueue[float | StoreUnavailable] = queue.SimpleQueue()
-        # Held by whoever waits for a turn; guards what follows.
+        # Held by whoever asks for the next turn; guards what follows.
         self._next = threading.Lock()
         # Whether the answer to a question is still to come.
         self._asked = False
@@ -74,20 +74,24 @@ class Pace:
         Returns:
             Whether it is to be done now; False also after `stop`.
         """
+        while (turn := self._turn(wanted)) is not None:
+            self._stopping.wait(max(0.0, turn - self._clock()))
+            if self._clock() - turn <= SLACK:
+                return wanted() and not self._stopping.is_set()
+        return False
+
+    # Who wants a turn
+
+    def _turn(self, wanted: Callable[[], bool]) -> float | None:
+        """When the caller's turn is; None where it is not wanted any more."""
+        if self._rate == 0.0:
+            return self._clock()
         with self._next:
             if self._stopping.is_set() or not wanted():
-                return False
-            if self._rate > 0.0:
-                self._stopping.wait(max(0.0, self._turn() - self._clock()))
-        return wanted() and not self._stopping.is_set()
-
-    # Who waits for a turn
-
-    def _turn(self) -> float:
-        # Also where the store gave it: a late answer must not bring two turns together.
-        turn = max(self._ask(), self._last_turn + 1.0 / self._rate)
-        self._last_turn = turn
-        return turn
+                return None
+            # Also where the store gave it: a late answer must not bring two turns together.
+            self._last_turn = max(self._ask(), self._last_turn + 1.0 / self._rate)
+            return self._last_turn
 
     def _ask(self) -> float:
         """When the fleet's next turn is; now, while the store is away."""

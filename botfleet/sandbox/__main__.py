@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = Options(**given)
     if options.keyfile is not None and options.certfile is None:
-        parser.error("--keyfile needs --certfile")
+        parser.error("--key needs --cert")
     return run(options)
 
 
@@ -33,8 +33,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--teams", type=_count, default=2, help="teams at first (default: %(default)s)")
     parser.add_argument("--state", type=Path, metavar="FILE", help="keep added teams and tokens in this file")
-    parser.add_argument("--certfile", type=Path, metavar="FILE", help="PEM certificate, for https and wss")
-    parser.add_argument("--keyfile", type=Path, metavar="FILE", help="the certificate's key")
+    parser.add_argument(
+        "--cert", type=Path, dest="certfile", metavar="FILE", help="PEM certificate, for https and wss"
+    )
+    parser.add_argument("--key", type=Path, dest="keyfile", metavar="FILE", help="the certificate's key")
     parser.add_argument("--limits", action="store_true", help="enforce Slack's rate limits")
     parser.add_argument(
         "--url-lifetime", type=float, default=30.0, metavar="SECONDS", help="life of an rtm.connect URL"

@@ -155,6 +155,7 @@ class SandboxControl:
         rate: float | None = None,
         text: str | None = None,
         channel: str | None = None,
+        noted: bool = False,
     ) -> int:
         """Begin a bulk load of numbered messages; give its id.
 
@@ -164,10 +165,25 @@ class SandboxControl:
             rate: messages per second; as fast as possible by default.
             text: what is said, with ``{n}`` for the number, from 1.
             channel: the channel's name; general by default.
+            noted: keep what was sent when, for `flood_notes`.
         """
         chosen = list(teams) if isinstance(teams, Sequence) else teams
-        answer = self.post("flood", count=count, teams=chosen, rate=rate, text=text, channel=channel)
-        return int(answer["id"])
+        how = {"rate": rate, "text": text, "channel": channel, "noted": noted}
+        return int(self.post("flood", count=count, teams=chosen, **how)["id"])
+
+    def stop_flood(self, flood: int) -> int:
+        """End a bulk load; give how many messages there were."""
+        return int(self.post("flood/stop", id=flood)["sent"])
+
+    def flood_notes(self, flood: int) -> dict[str, Any]:
+        """Give what a bulk load that is noted has sent.
+
+        Returns:
+            ``sent``; ``teams`` by id, of which number N is in the one at (N - 1) modulo their number;
+            ``chunks``, pairs of how many were sent and when (unix seconds); ``unheard``, the numbers of those
+            that came when nobody was connected, nor about to be.
+        """
+        return self.get("flood", id=flood)
 
     def wait_for_flood(self, flood: int, timeout: float = 60.0) -> dict[str, Any]:
         """Wait until a bulk load is done; give its summary."""

@@ -124,15 +124,31 @@ def start_flood(sandbox: Sandbox, fields: Fields) -> Json:
     rate = fields.seconds("rate", None, 10_000_000)
     text = fields.text("text", "message {n}")
     channel = fields.text("channel", "general")
+    noted = fields.flag("noted")
     teams = _flood_teams(sandbox, fields)
     fields.end()
     for team in teams:
         if team.channel_named(channel) is None:
             raise Refused(404, f"channel {channel!r} is unknown in {team.id}")
-    load = flood.Flood(len(sandbox.floods) + 1, teams, count, rate or None, text, channel)
+    load = flood.Flood(len(sandbox.floods) + 1, teams, count, rate or None, text, channel, noted)
     sandbox.floods.append(load)
     load.task = asyncio.get_running_loop().create_task(flood.run(sandbox, load), name=f"flood-{load.id}")
     return {"id": load.id}
+
+
+def show_flood(sandbox: Sandbox, fields: Fields) -> Json:
+    """Show how far a bulk load is, and what it noted."""
+    load = _flood(sandbox, fields)
+    fields.end()
+    return load.notes()
+
+
+def stop_flood(sandbox: Sandbox, fields: Fields) -> Json:
+    """End a bulk load."""
+    load = _flood(sandbox, fields)
+    fields.end()
+    load.stop()
+    return load.summary()
 
 
 def frames(sandbox: Sandbox, fields: Fields) -> Json:
@@ -180,7 +196,13 @@ async def messages(sandbox: Sandbox, fields: Fields) -> Json:
             return {"messages": [], "next": after}
 
 
-GETS: dict[str, Endpoint] = {"state": state, "counts": counts, "frames": frames, "calls": calls}
+GETS: dict[str, Endpoint] = {
+    "state": state,
+    "counts": counts,
+    "frames": frames,
+    "calls": calls,
+    "flood": show_flood,
+}
 POSTS: dict[str, Endpoint] = {
     "teams": add_teams,
     "teams/install": install,
@@ -189,6 +211,7 @@ POSTS: dict[str, Endpoint] = {
     "event": event,
     "frame": frame,
     "flood": start_flood,
+    "flood/stop": stop_flood,
 }
 
 
@@ -276,6 +299,13 @@ def _flood_teams(sandbox: Sandbox, fields: Fields) -> list[Team]:
     if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= len(everyone):
         return everyone[:given]
     raise Refused(400, f"teams is {given!r}: expected a list of team ids, or a number up to {len(everyone)}")
+
+
+def _flood(sandbox: Sandbox, fields: Fields) -> flood.Flood:
+    number = fields.integer("id", None, 1, 1 << 60)
+    if number is None or number > len(sandbox.floods):
+        raise Refused(404, f"flood {number} is unknown: {len(sandbox.floods)} were begun")
+    return sandbox.floods[number - 1]
 
 
 def _human(team: Team, name: str) -> User:

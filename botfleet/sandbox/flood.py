@@ -33,9 +33,12 @@ class Flood:
         rate: messages per second, or None for as fast as the sockets take them.
         text: the messages' text, with ``{n}`` for the number, from 1.
         channel: the channel's name.
+        noted: whether it keeps `chunks` and `unheard`.
         sent: messages posted so far.
         frames: frames written to sockets so far.
         seconds: time taken so far.
+        chunks: how many were posted at what time, unix seconds.
+        unheard: the numbers of those that came when nobody was connected, nor about to be.
     """
 
     id: int
@@ -44,11 +47,23 @@ class Flood:
     rate: float | None
     text: str
     channel: str
+    noted: bool = False
     sent: int = 0
     frames: int = 0
     seconds: float = 0.0
     started: float = field(default_factory=time.monotonic)
+    chunks: list[tuple[int, float]] = field(default_factory=list)
+    unheard: list[int] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Post no more."""
+        self.count = self.sent
+
+    def notes(self) -> dict[str, Any]:
+        """Give what was sent when, to whom; number N went to the team at (N - 1) modulo their number."""
+        teams = [team.id for team in self.teams]
+        return {**self.summary(), "teams": teams, "chunks": self.chunks, "unheard": self.unheard}
 
     def summary(self) -> dict[str, Any]:
         """Give the progress, for the state."""
@@ -85,6 +100,9 @@ def _chunk(flood: Flood) -> int:
 
 def _post_chunk(sandbox: Sandbox, flood: Flood, due: int) -> list[asyncio.Future[None]]:
     frames: dict[str, list[bytes]] = {}
+    numbers: dict[str, list[int]] = {}
+    if due and flood.noted:
+        flood.chunks.append((due, sandbox.clock()))
     for _ in range(due):
         team = flood.teams[flood.sent % len(flood.teams)]
         flood.sent += 1
@@ -94,7 +112,12 @@ def _post_chunk(sandbox: Sandbox, flood: Flood, due: int) -> list[asyncio.Future
         text = flood.text.replace("{n}", str(flood.sent))
         _, frame = sandbox.write(team, channel, next(team.humans), text, "control")
         frames.setdefault(team.id, []).append(frame)
+        numbers.setdefault(team.id, []).append(flood.sent)
     pending: list[asyncio.Future[None]] = []
     for team_id, batch in frames.items():
+        before = sandbox.hub.frames_sent
         pending += sandbox.hub.publish(team_id, batch)
+        heard = sandbox.hub.frames_sent > before or sandbox.hub.awaits(team_id)
+        if flood.noted and not heard:
+            flood.unheard += numbers[team_id]
     return pending

@@ -109,6 +109,10 @@ class Hub:
             return len(self._teams.get(team_id, ()))
         return sum(map(len, self._teams.values()))
 
+    def awaits(self, team_id: str) -> bool:
+        """Whether somebody has a URL of the team and may come for what is kept."""
+        return team_id in self._tickets_of
+
     def everyone(self) -> list[Connection]:
         """Give every open connection."""
         return [connection for group in self._teams.values() for connection in group]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -35,16 +36,23 @@ class SandboxProcess:
     teams: list[dict[str, str]]
     control: SandboxControl
 
-    def __init__(self, arguments: Sequence[str] = (), timeout: float = 20.0) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str] = (),
+        timeout: float = 20.0,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         """Start a sandbox and wait until it listens.
 
         Args:
             arguments: command line options of ``python -m botfleet.sandbox``.
             timeout: seconds to wait.
+            context: for `control`, where the sandbox has a certificate.
 
         Raises:
             SandboxError: it ended at once, with its reason, or did not listen in time.
         """
+        self._context = context
         command = [sys.executable, "-m", "botfleet.sandbox", "--with-parent", *arguments]
         # Unlike a pipe, a file never fills up, and nobody has to read it.
         self._stderr = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115, closed by stop()
@@ -90,7 +98,7 @@ class SandboxProcess:
         self.url = ready["url"]
         self.api_url = ready["api_url"]
         self.teams = ready["teams"]
-        self.control = SandboxControl(self.url)
+        self.control = SandboxControl(self.url, context=self._context)
 
     def _first_line(self, timeout: float) -> str:
         lines: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -15,7 +15,7 @@ import msgspec
 FRAME_LIMIT = 16 * 1024
 
 
-class Frame(msgspec.Struct, frozen=True):
+class Frame(msgspec.Struct, frozen=True, rename={"named_channel": "channel_id", "named_user": "user_id"}):
     """The routing fields of one RTM frame or Events API event. Any of them may be of an unexpected type."""
 
     type: str = ""
@@ -33,6 +33,9 @@ class Frame(msgspec.Struct, frozen=True):
     reply_to: Any = None
     ok: Any = None
     error: Any = None
+    #: `channel_id` and `user_id`, as events about files have them.
+    named_channel: Any = None
+    named_user: Any = None
 
     @property
     def channel_id(self) -> str:
@@ -42,7 +45,7 @@ class Frame(msgspec.Struct, frozen=True):
         for place, name in ((self.channel, "id"), (self.item, "channel")):
             if isinstance(place, dict) and isinstance(place.get(name), str):
                 return str(place[name])
-        return ""
+        return self.named_channel if isinstance(self.named_channel, str) else ""
 
     @property
     def user_id(self) -> str:
@@ -51,12 +54,18 @@ class Frame(msgspec.Struct, frozen=True):
             return str(self.user.get("id", ""))
         if self.user is None and isinstance(self.message, dict):
             return str(self.message.get("user", ""))
-        return self.user if isinstance(self.user, str) else ""
+        user = self.named_user if self.user is None else self.user
+        return user if isinstance(user, str) else ""
 
     @property
     def time(self) -> str:
-        """The timestamp that is this event's own (`event_ts`, else `ts`); empty for one without."""
-        own = self.event_ts or self.ts
+        """The timestamp that is this event's own (`event_ts`, else `ts`); empty for one without.
+
+        The `ts` of `channel_marked` and its like is that of the message up to which somebody has read.
+        """
+        own = self.event_ts
+        if not own and not self.type.endswith("_marked"):
+            own = self.ts
         return own if isinstance(own, str) else ""
 
     def __repr__(self) -> str:

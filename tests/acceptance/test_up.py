@@ -300,7 +300,7 @@ def test_a_setting_that_is_wrong(make_folder: MakeFolder) -> None:
     folder = make_folder(shards="many")
     said = folder.botfleet("up", expect=1)
     assert said.strip().splitlines() == [
-        "Error: BOTFLEET_SHARDS is 'many': takes a whole number of shards from 1 to 65536"
+        "Error: BOTFLEET_SHARDS is 'many': takes a whole number of shards from 1 to 1048576"
     ]
     assert running_in(folder.path) == []
 

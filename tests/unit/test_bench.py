@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
+import signal
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -53,6 +57,31 @@ class TestReport:
     def test_a_goal_over_a_peer_that_was_not_there_is_left_out(self, report: Report) -> None:
         report.ratio_at_least("events/s", "Relax", 2.0)
         assert len(report.goals) == 2
+        assert report.unmeasured == {"events/s, over Relax": ">= 2 x"}
+        assert "not measured  events/s, over Relax" in report.table()
+        assert Report.from_saved(report.as_saved()).unmeasured == report.unmeasured
+
+    def test_a_peer_that_did_nothing_leaves_no_ratio(self, report: Report) -> None:
+        report.add_peer("idle", "events/s", "1/s", 0.0)
+        report.ratio_at_least("events/s", "idle", 2.0)
+        assert "events/s, over idle" in report.unmeasured
+        json.dumps(report.as_json(), allow_nan=False)
+
+    def test_what_is_no_number_is_null_for_machines(self, report: Report) -> None:
+        report.add("CPU", "%", float("inf"))
+        report.add("CPU", "%", float("inf"))
+        report.add("CPU", "%", float("inf"))
+        found = json.loads(json.dumps(report.as_json(), allow_nan=False))
+        assert found["figures"]["CPU"]["value"] is None
+
+    def test_a_goal_that_is_not_on_the_median_says_so(self, report: Report) -> None:
+        report.at_most("CPU", 12.0, 9.0)
+        assert "met     CPU (greatest of 3 rounds)   9" in report.table()
+
+    def test_one_round_is_one_round(self) -> None:
+        report = Report("density", "memory")
+        report.add("memory", "MB", 1.0)
+        assert "(1 round)" in report.table()
 
     def test_the_table_tells_what_was_missed(self, report: Report) -> None:
         table = report.table()
@@ -70,6 +99,13 @@ class TestReport:
         assert empty.as_json()["figures"] == {}
         assert empty.rounds == 0
         assert "handle-batch" in empty.table()
+
+
+@pytest.mark.parametrize("name", ["frames", "measure", "plot", "report"])
+def test_the_examples_hold(name: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"bench.{name}"))
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 class TestMeasure:
@@ -146,10 +182,45 @@ class TestResults:
         assert "**missed**" in page
         assert "What stands in the way." in page
         pictures = sorted((tmp_path / "plots").glob("*.svg"))
-        assert len(pictures) == 4
+        assert len(pictures) == 4, "events/s, CPU with its goal, the ratio with its goal, and the curve"
         for picture in pictures:
             ElementTree.parse(picture)
             assert f"(plots/{picture.name})" in page
+
+    def test_the_page_says_what_a_goal_is_on_and_what_was_not_measured(
+        self, report: Report, tmp_path: Path
+    ) -> None:
+        report.at_most("CPU", 12.0, 9.0)
+        report.ratio_at_least("events/s", "Relax", 2.0)
+        report.add("pings", "1/s", 1.0)
+        results.keep(report, tmp_path)
+        results.write(tmp_path)
+        page = (tmp_path / "RESULTS.md").read_text()
+        assert "| [ingest](#ingest) | CPU (greatest of 3 rounds) | 9 | ≤ 12 % | met |" in page
+        assert "| [ingest](#ingest) | events/s, over Relax | – | ≥ 2 x | not measured |" in page
+        assert "3 rounds, 20" in page
+        assert "ingest: pings" not in page, "a bar beside nothing"
+
+    def test_the_page_says_when_and_at_which_commits(self) -> None:
+        kept = [
+            {"bench": bench, "machine": "m", "versions": {"celery": "5"}, "date": date, **commit}
+            for bench, date, commit in (
+                ("ingest", "2026-11-20 16:11 UTC", {"commit": "abc"}),
+                ("handle", "2026-11-20 17:08 UTC", {"commit": "abc"}),
+                ("stages", "2026-11-20 15:00 UTC", {"commit": "abc"}),
+            )
+        ]
+        assert results.measured(kept).endswith(
+            "Measured 2026-11-20 15:00 UTC to 2026-11-20 17:08 UTC, all at commit abc."
+        )
+        kept[1]["commit"] = "def+"
+        del kept[2]["commit"]
+        which = "(abc: ingest; def+: handle; unknown: stages)"
+        assert f"**at different commits** {which}" in results.measured(kept)
+
+    def test_the_commit_is_kept(self, report: Report, tmp_path: Path) -> None:
+        results.keep(report, tmp_path)
+        assert json.loads((tmp_path / "results" / "ingest.json").read_text())["commit"] == measure.commit()
 
     def test_without_results_it_says_what_to_do(self, tmp_path: Path) -> None:
         assert "--write" in results.write(tmp_path)
@@ -166,13 +237,37 @@ class TestCommandLine:
         assert Options(quick=True).size(1000, 10) == 10
         assert len(Options(rounds=7).times(3)) == 7
 
-    def test_an_unknown_name_is_wrong_usage(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[Any]
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [(["nothing"], "invalid choice"), (["stages", "--quick", "--write"], "--quick run is smaller")],
+    )
+    def test_wrong_usage(
+        self,
+        arguments: list[str],
+        said: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[Any],
     ) -> None:
         from bench import __main__ as command
 
-        monkeypatch.setattr("sys.argv", ["bench", "nothing"])
+        monkeypatch.setattr("sys.argv", ["bench", *arguments])
         with pytest.raises(SystemExit) as ended:
             command.main()
         assert ended.value.code == 2
-        assert "invalid choice" in capsys.readouterr().err
+        assert said in capsys.readouterr().err
+
+    def test_the_json_is_the_last_line_where_the_page_is_written_too(
+        self, report: Report, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[Any]
+    ) -> None:
+        from bench import __main__ as command
+
+        monkeypatch.setattr("sys.argv", ["bench", "ingest", "--json", "--write"])
+        monkeypatch.setattr(command, "find", lambda name: lambda options: report)
+        monkeypatch.setattr(command, "results", Mock(write=lambda: "written"))
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            assert command.main() == 0
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        assert json.loads(capsys.readouterr().out.splitlines()[-1]) == report.as_json()

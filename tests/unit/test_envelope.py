@@ -22,6 +22,13 @@ REACTION = {
     "item": {"type": "message", "channel": "C1", "ts": "1700000000.000100"},
     "event_ts": "1700000005.000200",
 }
+FILE = {
+    "type": "file_shared",
+    "file_id": "F1",
+    "user_id": "U1",
+    "channel_id": "C1",
+    "event_ts": "1700000009.000100",
+}
 
 
 def origin(team_id: str = "T1", namespace: str = "") -> Origin:
@@ -76,6 +83,8 @@ def test_one_event_on_two_connections_has_one_id(event: dict[str, Any]) -> None:
         (REACTION, {**REACTION, "type": "reaction_removed"}),
         (REACTION, {**REACTION, "event_ts": "1700000007.000100"}),
         (REACTION, {**REACTION, "user": "U2"}),
+        (FILE, {**FILE, "user_id": "U2"}),
+        (FILE, {**FILE, "channel_id": "C2"}),
     ],
     ids=[
         "another channel",
@@ -86,6 +95,8 @@ def test_one_event_on_two_connections_has_one_id(event: dict[str, Any]) -> None:
         "removed in the same microsecond",
         "added again",
         "another's",
+        "another's file",
+        "another channel's file",
     ],
 )
 def test_different_events_have_different_ids(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -110,6 +121,7 @@ def test_the_same_event_in_two_teams_and_namespaces_is_two() -> None:
         {"type": "presence_change", "user": "U1", "presence": "away"},
         {"type": "message", "channel": "C1", "text": "without a time"},
         {"type": "message", "channel": "C1", "ts": 1.5},
+        {"type": "channel_marked", "channel": "C1", "ts": "1700000000.000100"},
     ],
 )
 def test_what_has_no_time_is_never_taken_for_a_copy(event: dict[str, Any]) -> None:

@@ -9,7 +9,15 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["botfleet.configuration", "botfleet.embedded", "botfleet.fleet", "botfleet.store.redis"]
+    "name",
+    [
+        "botfleet.configuration",
+        "botfleet.embedded",
+        "botfleet.fleet",
+        "botfleet.holder.placement",
+        "botfleet.holder.process",
+        "botfleet.store.redis",
+    ],
 )
 def test_the_examples_hold(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name))

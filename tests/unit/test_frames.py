@@ -16,6 +16,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 NAMES = ["type", "subtype", "channel", "user", "text", "ts", "event_ts", "bot_id", "item", "message", "error"]
+NAMES += ["channel_id", "user_id"]
 
 
 def frame(**fields: object) -> Frame:
@@ -87,13 +88,16 @@ def test_an_object_without_a_type_is_an_answer() -> None:
         ({"channel": {"id": "C2", "name": "x"}}, "C2"),
         ({"item": {"type": "message", "channel": "C3", "ts": "1.1"}}, "C3"),
         ({"channel": {"id": 5}, "item": {"channel": "C4"}}, "C4"),
+        ({"type": "file_shared", "channel_id": "C5"}, "C5"),
+        ({"channel": "C1", "channel_id": "C5"}, "C1"),
+        ({"channel_id": 5}, ""),
         ({"channel": 5}, ""),
         ({"item": {"type": "file"}}, ""),
         ({}, ""),
     ],
 )
 def test_the_channel_is_found_where_each_event_has_it(fields: dict[str, object], channel: str) -> None:
-    assert frame(type="x", **fields).channel_id == channel
+    assert frame(**{"type": "x", **fields}).channel_id == channel
 
 
 @pytest.mark.parametrize(
@@ -103,6 +107,8 @@ def test_the_channel_is_found_where_each_event_has_it(fields: dict[str, object],
         ({"user": {"id": "U2", "name": "x"}}, "U2"),
         ({"subtype": "message_changed", "message": {"user": "U3", "text": "x"}}, "U3"),
         ({"user": "U1", "message": {"user": "U3"}}, "U1"),
+        ({"user_id": "U4"}, "U4"),
+        ({"user": "U1", "user_id": "U4"}, "U1"),
         ({"user": ["U1"]}, ""),
         ({}, ""),
     ],
@@ -116,6 +122,12 @@ def test_the_time_is_the_events_own() -> None:
     assert frame(type="x", ts="1.1").time == "1.1"
     assert frame(type="x", ts=1.1).time == ""
     assert frame(type="x").time == ""
+
+
+@pytest.mark.parametrize("type_", ["channel_marked", "im_marked", "group_marked", "mpim_marked"])
+def test_the_time_up_to_which_somebody_read_is_not_the_events_own(type_: str) -> None:
+    assert frame(type=type_, channel="C1", ts="1.1").time == ""
+    assert frame(type=type_, channel="C1", ts="1.1", event_ts="2.2").time == "2.2"
 
 
 def test_a_repr_has_no_text_of_a_message() -> None:

@@ -10,8 +10,9 @@ from celery.exceptions import Ignore
 
 from botfleet.errors import StoreUnavailable, TokenNotConnected
 from botfleet.handlers import Client, Commands, Event, Handler, Loaded, command, on
-from botfleet.handlers.binding import bind, late_counter
+from botfleet.handlers.binding import bind
 from botfleet.handlers.commands import handlers_of
+from botfleet.handlers.runs import late_counter
 from botfleet.handlers.scrubbing import HandlerFailed, Scrubber
 from botfleet.store.memory import MemoryStore
 

@@ -19,10 +19,11 @@ from .bots import NOW, envelope
 @pytest.mark.parametrize(
     "module",
     [
-        "botfleet.handlers.binding",
+        "botfleet.handlers.batches",
         "botfleet.handlers.commands",
         "botfleet.handlers.event",
         "botfleet.handlers.matching",
+        "botfleet.handlers.runs",
         "botfleet.handlers.scrubbing",
         "botfleet.redaction",
         "botfleet.slack.address",

@@ -36,6 +36,42 @@ def test_a_limit_that_is_too_low_is_told(connections: int) -> None:
     assert str(connections + 200) in warned
 
 
+MACOS = """
+import resource
+limits = {limits}
+
+def setrlimit(kind, wanted):
+    if not 0 <= wanted[0] <= 10_240:
+        raise ValueError("current limit exceeds maximum limit")
+    limits[:] = wanted
+
+resource.getrlimit = lambda kind: tuple(limits)
+resource.setrlimit = setrlimit
+import logging
+logging.basicConfig(format="%(message)s")
+from botfleet.holder.process import raise_open_files
+print(raise_open_files({connections}), limits)
+"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "connections", "found", "told"),
+    [
+        ("[256, resource.RLIM_INFINITY]", 1000, "1200 [1200, -1]", False),
+        ("[256, 100_000]", 1000, "1200 [1200, 100000]", False),
+        ("[5000, resource.RLIM_INFINITY]", 1000, "5000 [5000, -1]", False),
+        ("[256, resource.RLIM_INFINITY]", 20_000, "256 [256, -1]", True),
+    ],
+)
+def test_where_the_hard_limit_is_refused_what_is_needed_is_tried(
+    limits: str, connections: int, found: str, told: bool
+) -> None:
+    """As on macOS, which has a lower limit of its own for what it calls unlimited."""
+    done = run(MACOS.format(limits=limits, connections=connections))
+    assert done.stdout.strip() == found
+    assert ("too few" in done.stderr) is told
+
+
 def test_the_collector_leaves_alone_what_was_loaded() -> None:
     code = (
         "import gc\n"

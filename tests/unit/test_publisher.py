@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from botfleet.errors import PublishError
+from botfleet.errors import PublishError, PushedInPart
 from botfleet.holder.threads import WatchedThread
 from botfleet.model import Bot, Subscription
-from botfleet.publishing.publisher import BATCH_BYTES, BATCH_EVENTS, Outgoing, Publisher
+from botfleet.publishing.publisher import BATCH_BYTES, BATCH_WORK, Outgoing, Publisher
 from botfleet.publishing.router import Router
 from botfleet.publishing.sinks import MemorySink
 from botfleet.slack.envelope import Origin
@@ -22,6 +22,7 @@ from botfleet.slack.frames import Frame, decode
 from tests.waiting import eventually
 
 ORIGIN = Origin.of(Bot(team_id="T1", sealed_token="plain:x", fingerprint="f"))
+ANOTHER = Origin.of(Bot(team_id="T2", sealed_token="plain:x", fingerprint="f"))
 EVERYTHING = Subscription(task="t", types=("*",))
 Make = Callable[..., Publisher]
 
@@ -67,11 +68,13 @@ def make(
     return publisher
 
 
-def offer(publisher: Publisher, number: int, size: int = 0, type: str = "message") -> None:
+def offer(
+    publisher: Publisher, number: int, size: int = 0, type: str = "message", origin: Origin = ORIGIN
+) -> None:
     raw = json.dumps({"type": type, "channel": "C1", "ts": f"{number}.0", "text": "x" * size}).encode()
     frame = decode(raw)
     assert frame is not None
-    publisher.publish(ORIGIN, frame, raw)
+    publisher.publish(origin, frame, raw)
 
 
 def actions(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -232,6 +235,100 @@ def test_copies_are_counted_and_left_out() -> None:
     assert (publisher.counters.published, publisher.counters.copies) == (3, 2)
 
 
+class LeavingSink(MemorySink):
+    """Leaves some events, with what follows them in their lane, as if others were publishing them.
+
+    Attributes:
+        elsewhere: the ids of those that it leaves.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elsewhere: set[str] = set()
+        self.pushes = 0
+
+    def push(self, batch: Sequence[Outgoing]) -> int:
+        self.pushes += 1
+        left: list[Outgoing] = []
+        for event in batch:
+            if event.id in self.elsewhere or event.lane in {one.lane for one in left}:
+                left.append(event)
+        new = super().push([event for event in batch if event not in left])
+        if left:
+            raise PushedInPart(new, left, 0.01)
+        return new
+
+
+def test_what_is_left_of_a_batch_waits_and_holds_up_no_other_bot() -> None:
+    sink = LeavingSink()
+    sink.elsewhere = {"T1:C1:message:3.0"}
+    with running(make(sink)) as publisher:
+        for number in range(6):
+            offer(publisher, number)
+            offer(publisher, number, origin=ANOTHER)
+        eventually(lambda: len(sink.events) == 9 and sink.pushes > 3)
+        for number in range(6, 9):
+            offer(publisher, number)
+            offer(publisher, number, origin=ANOTHER)
+        eventually(lambda: len(sink.events) == 12)
+        assert publisher.unsent == 6
+        assert not publisher.flush(0.05), "they are not pushed yet"
+        sink.elsewhere.clear()
+        assert publisher.flush(5.0)
+        assert publisher.unsent == 0
+    for lane in ("T1", "T2"):
+        assert [one.id for one in sink.events if one.lane == lane] == [
+            f"{lane}:C1:message:{number}.0" for number in range(9)
+        ]
+    assert (publisher.counters.published, publisher.counters.copies) == (18, 0)
+
+
+def test_what_another_has_published_meanwhile_is_a_copy() -> None:
+    sink = LeavingSink()
+    sink.elsewhere = {"T1:C1:message:1.0"}
+    with running(make(sink)) as publisher:
+        for number in range(3):
+            offer(publisher, number)
+        eventually(lambda: sink.pushes > 2)
+        sink._seen.add("T1:C1:message:1.0")
+        sink.elsewhere.clear()
+        assert publisher.flush(5.0)
+    assert pushed(sink) == [0, 2]
+    assert (publisher.counters.published, publisher.counters.copies) == (2, 1)
+
+
+def test_what_is_left_counts_for_the_bound_until_it_is_pushed() -> None:
+    sink = LeavingSink()
+    sink.elsewhere = {f"T1:C1:message:{number}.0" for number in range(100)}
+    with running(make(sink, buffer=20_000)) as publisher:
+        for number in range(100):
+            offer(publisher, number)
+        kept = 100 - publisher.counters.dropped
+        assert 5 < kept < 60
+        eventually(lambda: sink.pushes > 2)
+        sink.elsewhere.clear()
+        assert publisher.flush(5.0)
+        for number in range(kept):
+            offer(publisher, number, origin=ANOTHER)
+        assert publisher.flush(5.0)
+    assert publisher.counters.dropped == 100 - kept
+    assert len(sink.events) == 2 * kept
+
+
+def test_close_waits_for_what_another_publishes() -> None:
+    """Another that died has its claims for a few seconds; one that lives is done sooner."""
+    sink = LeavingSink()
+    sink.elsewhere = {"T1:C1:message:1.0"}
+    with running(make(sink)) as publisher:
+        for number in range(3):
+            offer(publisher, number)
+        publisher.close()
+        eventually(lambda: sink.pushes > 3)
+        sink.elsewhere.clear()
+    assert pushed(sink) == [0, 1, 2]
+    assert publisher.counters.dropped == 0
+
+
 def test_events_of_our_own_are_told_by_the_id_they_are_given() -> None:
     sink = MemorySink()
     frame = Frame(type="bot_disabled")
@@ -247,11 +344,11 @@ def test_a_batch_is_bounded_in_events_and_in_bytes() -> None:
     sink = FlakySink()
     sink.gate.clear()
     with running(make(sink)) as publisher:
-        for number in range(3 * BATCH_EVENTS):
+        for number in range(3 * BATCH_WORK):
             offer(publisher, number)
         sink.gate.set()
         assert publisher.flush(10.0)
-        assert max(sink.batches) <= BATCH_EVENTS
+        assert max(sink.batches) <= BATCH_WORK
         sink.batches.clear()
         sink.gate.clear()
         for number in range(10_000, 10_006):
@@ -271,6 +368,18 @@ def test_an_event_for_many_handlers_counts_for_each_in_a_batch() -> None:
         sink.gate.set()
         assert publisher.flush(10.0)
     assert max(sink.batches) <= 1
+
+
+def test_a_push_is_bounded_in_messages() -> None:
+    sink = FlakySink()
+    sink.gate.clear()
+    handlers = [Subscription(task=f"t{n}", types=("*",)) for n in range(10)]
+    with running(make(sink, subscriptions=handlers)) as publisher:
+        for number in range(BATCH_WORK):
+            offer(publisher, number)
+        sink.gate.set()
+        assert publisher.flush(10.0)
+    assert max(sink.batches) <= BATCH_WORK // 10
 
 
 def test_close_ends_at_once_when_all_is_pushed() -> None:

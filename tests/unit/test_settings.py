@@ -71,7 +71,7 @@ def test_an_unknown_name_in_the_file(environ: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "takes"),
     [
-        ("BOTFLEET_SHARDS", "0", "1 to 65536"),
+        ("BOTFLEET_SHARDS", "0", "1 to 1048576"),
         ("BOTFLEET_SHARDS", "many", "whole number"),
         ("BOTFLEET_SHARDS", "1.5", "whole number"),
         ("BOTFLEET_REPLICAS", "11", "1 to 10"),
