@@ -55,14 +55,10 @@ def run_relax(report: Report, subject: Subject, program: str, options: Options) 
     try:
         found = rounds.relax_round(subject, program, SOCKETS, options.size(100_000, 30_000))
     except (BenchError, redis.RedisError, OSError) as exc:
-        report.note(f"{rounds.RELAX} failed: {_in_one_line(exc)}")
+        report.note(f"{rounds.RELAX} failed: {' '.join(str(exc).split())}")
         return False
     _add(report, rounds.RELAX, found)
     return True
-
-
-def _in_one_line(exc: Exception) -> str:
-    return " / ".join(line for line in str(exc).splitlines() if line.strip())
 
 
 def _add(report: Report, peer: str, found: rounds.Round) -> None:

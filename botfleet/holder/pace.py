@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 #: The pace's name in the store.
 NAME = "connect"
-#: Seconds that a turn may be used late; after that it is let go, and another one taken. Turns are so far apart
-#: that one second holds no more than the rate says even if some are so late: threads wake late.
+#: Seconds that a turn may be used late, for threads wake late; then it is let go, and another one taken. Turns
+#: are so far apart that one second holds no more of them than the rate says even if some are as late as that.
 SLACK = 0.1
 #: Seconds after which a store that has not answered counts as away.
 _PATIENCE = 1.0
