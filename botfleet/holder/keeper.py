@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 #: Seconds between two rounds at the most, and while the holder gives its shards away.
 _ROUND = 1.0
 _QUICK_ROUND = 0.2
+#: Shards read from the registry in one round, so that none takes longer than a holder lives without a beat.
+_SHARDS_A_ROUND = 500
 #: Seconds for which a shard's sockets stay open when others hold it: what they have yet to read is read.
 _LINGER = 1.0
 
@@ -66,6 +68,8 @@ class Keeper:
         # The shards that are loaded, and since when others hold those of them that are to go.
         self._loaded: set[int] = set()
         self._going: dict[int, float] = {}
+        # Shards that are to be read from the registry.
+        self._stale: set[int] = set()
         self._doubts = 0
         #: The registry's version that the loaded shards are in line with.
         self._version = 0
@@ -136,11 +140,16 @@ class Keeper:
     def _watch_registry(self) -> None:
         changes = self._store.changes(self._version)
         # A lower version than was seen: the store was emptied, and anything may have changed.
-        changed = self._loaded if changes.version < self._version else self._loaded & changes.shards.keys()
-        for shard in sorted(changed | (self._holdings.held - self._loaded)):
+        self._stale |= self._loaded if changes.version < self._version else changes.shards.keys()
+        self._version = changes.version
+        self._stale |= self._holdings.held - self._loaded
+        self._stale &= self._loaded | self._holdings.held
+        for shard in sorted(self._stale)[:_SHARDS_A_ROUND]:
             self._registry.load(shard)
             self._loaded.add(shard)
-        self._version = changes.version
+            self._stale.discard(shard)
+        if self._stale:
+            self._wake.set()  # The next round, with its beat, comes at once.
 
     def _let_go(self) -> None:
         now = time.monotonic()

@@ -290,10 +290,9 @@ class RedisStore(RowStore):
             return []
         turn = next(self._turn) % len(shards)
         queues = [self._own("shard", shard) for shard in (*shards[turn:], *shards[:turn])]
-        rows = self._script("drain", queues, [limit], again=False)
-        if not rows:
-            rows = self._wait_for_rows(queues, timeout, limit)
-        return self._read_commands(rows)
+        if timeout <= 0:
+            return self._read_commands(self._script("drain", queues, [limit], again=False))
+        return self._read_commands(self._wait_for_rows(queues, timeout, limit))
 
     def _wait_for_rows(self, queues: Sequence[str], timeout: float, limit: int) -> list[bytes]:
         deadline = time.monotonic() + timeout
