@@ -285,7 +285,9 @@ class Holder:
         self._give_back(self._roster.take_unsent())
         now = self._clock()
         for key, connection in self.reactor.connections.items():
-            if connection.session.phase not in (rtm.Phase.IDLE, rtm.Phase.DEAD):
+            # A status of "rate_limited" stays: whoever has the bot next reads there how long to wait.
+            limited = connection.reported is not None and connection.reported[0].state == "rate_limited"
+            if connection.session.phase not in (rtm.Phase.IDLE, rtm.Phase.DEAD) and not limited:
                 generation = connection.bot.generation
                 gone = Status(state="disconnected", since=now, error="holder stopped", generation=generation)
                 self._reporter.report(key, gone)

@@ -16,9 +16,12 @@ logger = logging.getLogger(__name__)
 
 #: The pace's name in the store.
 NAME = "connect"
-#: Seconds that a turn may be used late, for threads wake late; then it is let go, and another one taken. Turns
-#: are so far apart that one second holds no more of them than the rate says even if some are as late as that.
-SLACK = 0.1
+#: Turns are so far apart that no second at Slack sees more of them than the rate says even if some come there
+#: so many seconds late.
+SLACK = 0.15
+#: Seconds that a thread may wake late for its turn; after that it takes another one. What the slack has left
+#: is for the way to Slack.
+_LATE = 0.05
 #: Seconds after which a store that has not answered counts as away.
 _PATIENCE = 1.0
 #: Seconds between two questions to a store that is away.
@@ -76,7 +79,7 @@ class Pace:
         """
         while (turn := self._turn(wanted)) is not None:
             self._stopping.wait(max(0.0, turn - self._clock()))
-            if self._clock() - turn <= SLACK:
+            if self._clock() - turn <= _LATE:
                 return wanted() and not self._stopping.is_set()
         return False
 

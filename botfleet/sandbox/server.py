@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import contextlib
 import ctypes
 import errno
@@ -80,6 +81,9 @@ async def serve(options: Options) -> None:
     parent = os.getppid()
     _raise_file_limit()
     sandbox = Sandbox(options)
+    # Looking through thousands of teams and sockets would hold every answer up for tenths of a second.
+    gc.freeze()
+    gc.set_threshold(700, 10, 1000)
     server = httpserver.HTTPServer(application(sandbox), ssl_options=_tls(options))
     sockets = _listen(options)
     server.add_sockets(sockets)

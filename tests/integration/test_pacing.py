@@ -68,6 +68,22 @@ def test_bots_are_connected_at_the_pace_and_again_after_an_outage(
     assert again[-1] - again[0] >= LEAST - SLACK
 
 
+def test_a_teams_retry_after_outlives_its_holder(world: World, control: SandboxControl) -> None:
+    team = control.add_teams(1)[0]
+    key = team["team_id"]
+    control.fault("ratelimit", team=key, method="rtm.connect", count=1, retry_after=4)
+    world.add_unasked(key, team["bot_token"])
+    first = world.hold()
+    limited = world.wait_for(key, "rate_limited")
+    first.stop()
+    assert world.status(key) == limited
+    world.hold()
+    assert world.wait_for(key, "rate_limited").retry_at == pytest.approx(limited.retry_at, abs=0.5)
+    world.wait_for(key, "connected", timeout=15.0)
+    refused, let_in = (call["time"] for call in world.asked(key))
+    assert let_in - refused >= 4.0
+
+
 def test_without_the_store_a_holder_keeps_the_pace_by_itself(
     world: World, control: SandboxControl, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -177,7 +177,7 @@ class TestWithoutTheStore:
         assert least(60) <= took < 10 * least(60)
         (record,) = caplog.records
         assert (record.levelname, record.action) == ("WARNING", "pace.alone")  # type: ignore[attr-defined]
-        assert "90.9 bots a second" in record.getMessage()
+        assert "87 bots a second" in record.getMessage()
 
     def test_it_is_asked_again_and_its_return_is_told(
         self, rig: Rig, caplog: pytest.LogCaptureFixture
