@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import contextlib
 import ctypes
 import errno
+import gc
 import json
 import logging
 import os
