@@ -15,7 +15,7 @@ import click
 
 from . import __version__
 from .cli_common import FleetGroup, as_json, open_fleet, print_json
-from .cli_holders import drain, holders, rebalance
+from .cli_holders import NO_HOLDER, drain, holders, rebalance
 from .cli_sandbox import sandbox
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _show_status(fleet: Fleet, team_ids: set[str], wanted: str | None) -> None:
     elif not team_ids and wanted is None:
         click.echo("Add some with `botfleet teams add -`, which reads tokens from standard input.")
     if not holders:
-        click.echo("\nNo holder is running: `celery -A botfleet worker --role holder` starts one.")
+        click.echo(f"\n{NO_HOLDER}")
 
 
 def _show_status_json(fleet: Fleet, team_ids: set[str], wanted: str | None) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks while a command waits.
 _LOOK = 0.5
+NO_HOLDER = "No holder is running: `celery -A botfleet worker --role holder` starts one."
+IN_PLACE = "Every shard is where it should be."
 
 
 @click.command()
@@ -30,7 +32,7 @@ def holders(as_json: bool) -> None:
     elif found:
         click.echo(tables.holders_table(found, time.time()))
     else:
-        click.echo("No holder is running: `celery -A botfleet worker --role holder` starts one.")
+        click.echo(NO_HOLDER)
 
 
 @click.command()
@@ -46,8 +48,13 @@ def drain(name: str, undo: bool, wait: bool) -> None:
 
     store = open_fleet().store
     [asked] = ask(store, name, not undo)
-    click.echo(f"{asked} {'takes bots again' if undo else 'gives its bots to the others'}.")
-    while wait and not undo:
+    if undo:
+        click.echo(f"{asked} takes bots again.")
+        return
+    if all(one.draining for one in store.members() if one.name != asked):
+        raise click.ClickException(f"there is no other holder: {asked} keeps its bots until there is one")
+    click.echo(f"{asked} gives its bots to the others.")
+    while wait:
         left = [one for one in store.holders() if one.name == asked and not (one.draining and one.standby)]
         if not left:
             click.echo(f"{asked} has no bots left.")
@@ -57,8 +64,9 @@ def drain(name: str, undo: bool, wait: bool) -> None:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only show what has to move.")
+@click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds to wait at the most.")
 @as_json
-def rebalance(dry_run: bool, as_json: bool) -> None:
+def rebalance(dry_run: bool, timeout: float, as_json: bool) -> None:
     """Show which shards have to move to another holder, and wait until they have.
 
     Holders share the shards out by themselves, whenever one comes or goes: this command moves nothing.
@@ -66,23 +74,30 @@ def rebalance(dry_run: bool, as_json: bool) -> None:
     from .sharing import moves
 
     fleet = open_fleet()
+    if not fleet.store.members():
+        raise click.ClickException(NO_HOLDER)
+    end = time.monotonic() + timeout
     found = list(moves(fleet.store, fleet.settings.replicas))
     if as_json:
         print_json([_as_json(move) for move in found])
     else:
         click.echo(_summary(found))
-    while found and not dry_run:
+    if dry_run:
+        return
+    while any(move.to for move in found):
+        if time.monotonic() > end:
+            raise click.ClickException(f"{len(found)} shards have not moved within {timeout:g} s")
         time.sleep(_LOOK)
         found = list(moves(fleet.store, fleet.settings.replicas))
         if not found and not as_json:
-            click.echo("Every shard is where it should be.")
+            click.echo(IN_PLACE)
 
 
 def _summary(found: list[Move]) -> str:
     from . import tables
 
     if not found:
-        return "Every shard is where it should be."
+        return IN_PLACE
     ways = Counter((move.holder or "-", move.to or "-") for move in found)
     bots = Counter[tuple[str, str]]()
     for move in found:

@@ -179,6 +179,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: The name and a part that no other start of this holder has: who does own what.
     owner: str
     host: str = ""
+    #: When it started, unix seconds.
+    since: float = 0.0
     #: It takes nothing new and gives away what it has.
     draining: bool = False
     #: Shards that it has no room for.

@@ -6,9 +6,11 @@ import signal
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from botfleet.store.base import Seat
 
+from ..processes import BenchError, wait_until
 from .account import Said
 from .fleet import Call, Fleet
 from .proxy import Proxy
@@ -136,8 +138,7 @@ def pause(run: Run) -> None:
         before = fleet.owners()
         with run.load(fleet):
             fleet.holders["b"].send(signal.SIGSTOP)
-            time.sleep(run.seconds(30.0, 4.0))
-            taken = _count_taken(fleet, before, "b")
+            taken = _wait_in_silence(run, fleet, before, "b")
             fleet.holders["b"].send(signal.SIGCONT)
             fleet.settle()
         run.account(fleet)
@@ -169,8 +170,7 @@ def _cut(run: Run, replicas: int, heal: Callable[[Proxy], None]) -> None:
         before = fleet.owners()
         with run.load(fleet):
             fleet.holders["b"].to_redis.half_open()
-            time.sleep(run.seconds(30.0, 4.0))
-            taken = _count_taken(fleet, before, "b")
+            taken = _wait_in_silence(run, fleet, before, "b")
             heal(fleet.holders["b"].to_redis)
             fleet.settle()
         run.account(fleet)
@@ -178,10 +178,18 @@ def _cut(run: Run, replicas: int, heal: Callable[[Proxy], None]) -> None:
     run.report.at_least("seats that others took", 1)
 
 
-def _count_taken(fleet: Fleet, before: dict[Seat, str], name: str) -> int:
-    """How many of the seats that a holder had are another's now."""
-    node, owners = fleet.holders[name].node, fleet.owners()
-    return sum(owners.get(seat, node) != node for seat, owner in before.items() if owner == node)
+def _wait_in_silence(run: Run, fleet: Fleet, before: dict[Seat, str], name: str) -> int:
+    """Waits while a holder is away; gives how many of the seats that it had are another's by the end."""
+    node = fleet.holders[name].node
+
+    def count() -> int:
+        owners = fleet.owners()
+        return sum(owners.get(seat, node) != node for seat, owner in before.items() if owner == node)
+
+    time.sleep(run.seconds(30.0, 3.0))
+    with suppress(BenchError):  # Then the goal says that there were none.
+        wait_until("others took seats", lambda: count() > 0, 2 * fleet.size.lease_ttl)
+    return count()
 
 
 # The surroundings
@@ -189,7 +197,7 @@ def _count_taken(fleet: Fleet, before: dict[Seat, str], name: str) -> int:
 
 @scenario("slack-restart", "the sandbox is killed and started again with all bots")
 def slack_restart(run: Run) -> None:
-    size = run.size(bots=200 if run.quick else 2000, direct=True)
+    size = run.size(bots=120 if run.quick else 2000, direct=True)
     ideal = size.bots / size.connect_rate
     with run.fleet(size, "a", "b", "c") as fleet:
         with run.load(fleet):

@@ -46,7 +46,7 @@ class Courier:
             try:
                 for command in self._store.receive(shards, _WAIT):
                     self._deliver(command)
-            except StoreUnavailable:
+            except StoreError:
                 # The keeper says so in the log.
                 self._closing.wait(1.0)
 
@@ -61,7 +61,7 @@ class Courier:
             return
         try:
             self._store.send(commands)
-        except StoreUnavailable as exc:
+        except StoreError as exc:
             # It may have been done, and twice is worse than not at all.
             logger.warning(
                 "%s messages of bots that moved may be lost: %s",

@@ -19,7 +19,7 @@ import threading
 from typing import Any
 
 from ..clock import Clock, wall_clock
-from ..errors import SlackError, StoreUnavailable
+from ..errors import SlackError, StoreError
 from ..model import Bot, Command, HolderInfo, Status, shard_of
 from ..publishing.publisher import Publisher, Sink
 from ..publishing.router import Router
@@ -105,15 +105,25 @@ class Holder:
             replicas=settings.replicas,
             room=room,
             ttl=life_of(settings),
+            since=self._started_at,
         )
-        self.publisher = Publisher(sink, settings.publish_buffer, clock, may_publish_unmarked=self._leads)
+        self.publisher = Publisher(
+            sink,
+            settings.publish_buffer,
+            clock,
+            may_publish_unmarked=self._leads,
+            stale_after=_AWAKE * settings.dedupe_ttl,
+            is_ours=lambda key: self._ownership.is_ours(shard_of(key, settings.shards)),
+        )
         self._reporter = Reporter(store, self._leads)
         pace = Pace(store, settings.connect_rate, on_death)
         self._connector = Connector(
             SlackApi(settings), seal, settings.connect_workers, settings.connect_timeout, on_death, pace
         )
-        self.reactor = Reactor(self, timing_of(settings), asleep_after=_AWAKE * settings.dedupe_ttl)
-        self._roster = Roster(self.reactor, room, settings.handover_timeout, self._give_back, clock)
+        self.reactor = Reactor(
+            self, timing_of(settings), asleep_after=max(_AWAKE * settings.dedupe_ttl, 10.0)
+        )
+        self._roster = Roster(self.reactor, room, settings.handover_timeout / 2, name, self._give_back, clock)
         self._registry = Registry(store, self.reactor, self._roster)
         self._courier = Courier(store, self._registry)
         self._keeper = Keeper(self, store, settings, self._ownership, self._registry, self._courier)
@@ -189,14 +199,14 @@ class Holder:
         frame, raw = own_frame(emitted)
         bot = connection.bot
         # One generation of a bot dies once, whoever sees it.
-        event_id = f"{bot.key}:{emitted.type}:{bot.generation}:{bot.fingerprint}"
+        event_id = f"{bot.key}:{emitted.type}:{bot.generation}:{bot.added_at}:{bot.fingerprint}"
         self.publisher.publish_own(connection.origin, frame, raw, event_id)
 
-    def report(self, connection: Connection, report: rtm.Report) -> None:
+    def report(self, connection: Connection, report: rtm.Report, age: float = 0.0) -> None:
         now, bot = self._clock(), connection.bot
         status = Status(
             state=report.state,
-            since=now,
+            since=now - age,
             holder=self.name,
             error=report.error,
             retry_at=now + report.retry_in if report.retry_in is not None else 0.0,
@@ -296,7 +306,7 @@ class Holder:
         try:
             self._ownership.leave()
             self._store.withdraw(self.name)
-        except StoreUnavailable as exc:
+        except StoreError as exc:
             logger.warning("The store is away; the leases of %s will expire: %s", self.name, exc)
 
     def _join(self, *parts: str) -> None:

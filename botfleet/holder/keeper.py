@@ -7,7 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from ..errors import StoreUnavailable
+from ..errors import StoreError
+from ..model import Member
 from ..settings import Settings
 from ..store.base import Store
 from .courier import Courier
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two rounds at the most, and while the holder gives its shards away.
+#: Seconds between two rounds at the most, and while shards change hands.
 _ROUND = 1.0
 _QUICK_ROUND = 0.2
 #: Shards read from the registry in one round, so that none takes longer than a holder lives without a beat.
@@ -71,6 +72,7 @@ class Keeper:
         # Shards that are to be read from the registry.
         self._stale: set[int] = set()
         self._doubts = 0
+        self._rival: Member | None = None
         #: The registry's version that the loaded shards are in line with.
         self._version = 0
         #: The version of the subscriptions that events are published by; -1 before the first.
@@ -83,9 +85,10 @@ class Keeper:
             try:
                 self.tick()
                 self._store_away = False
-            except StoreUnavailable as exc:
+            except StoreError as exc:
                 self._say_away(exc)
-            self._wake.wait(_QUICK_ROUND if self._ownership.leaving else self._interval)
+            moving = self._ownership.leaving or self._ownership.is_moving
+            self._wake.wait(min(_QUICK_ROUND, self._interval) if moving else self._interval)
             self._wake.clear()
 
     def tick(self) -> None:
@@ -121,6 +124,16 @@ class Keeper:
             self.subscriptions = version
 
     def _say_change(self, holdings: Holdings) -> None:
+        rival, before = self._ownership.rival, self._rival
+        self._rival = rival
+        if rival is not None and (before is None or before.owner != rival.owner):
+            logger.error(
+                "An older holder is called %s as well (on %s): this one takes no bots; give it a name of its "
+                "own: -n NAME@%%h",
+                rival.name,
+                rival.host,
+                extra={"action": "holder.rival"},
+            )
         if holdings != self._holdings:
             logger.info(
                 "Holds %s of %s shards now, leads %s",
@@ -161,7 +174,7 @@ class Keeper:
                 self._loaded.discard(shard)
                 del self._going[shard]
 
-    def _say_away(self, exc: StoreUnavailable) -> None:
+    def _say_away(self, exc: StoreError) -> None:
         self._ownership.doubt()
         if not self._store_away:
             logger.error("The store is away, sockets stay open: %s", exc, extra={"action": "store.away"})

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..clock import MonotonicClock, monotonic_clock
-from ..errors import StoreUnavailable
+from ..errors import StoreError
 from ..model import Member
 from ..store.base import Beat, Handover, Lease, Seat, Store
 from .placement import Placement
@@ -28,6 +28,10 @@ from .placement import Placement
 _ROOM_AGAIN = 0.95
 
 NOTHING: frozenset[int] = frozenset()
+
+
+#: Given shards, and those among them whose owner waits for its end, says which are ready to be taken over.
+Ready = Callable[[Collection[int], Collection[int]], Collection[int]]
 
 
 class Holdings(NamedTuple):
@@ -53,6 +57,7 @@ class Ownership:
         replicas: seats of each shard.
         room: bots that the holder can take.
         ttl: seconds for which it is alive without a beat.
+        since: when it started, unix seconds: of two with one name the older one has the better right.
         clock: monotonic.
     """
 
@@ -65,6 +70,7 @@ class Ownership:
         replicas: int = 1,
         room: int = 10_000,
         ttl: float = 10.0,
+        since: float = 0.0,
         clock: MonotonicClock = monotonic_clock,
     ) -> None:
         self._store = store
@@ -72,7 +78,7 @@ class Ownership:
         self._clock = clock
         self._room = room
         # A holder that was killed and started again has the same name and yet is another owner.
-        self._me = Member(name=name, owner=f"{name}/{uuid.uuid4().hex[:12]}", host=host)
+        self._me = Member(name=name, owner=f"{name}/{uuid.uuid4().hex[:12]}", host=host, since=since)
         self._placement = Placement(store.shards, replicas)
         self._members: dict[str, Member] = {}
         #: What the store said last: about the members, and about the leases.
@@ -83,8 +89,15 @@ class Ownership:
         self._store_was_away = False
         #: The seats that are this holder's, by the last that it knows, with their epochs.
         self._epochs: dict[Seat, int] = {}
+        # Seats that were asked for, perhaps without hearing the answer.
+        self._asked: set[Seat] = set()
+        # Who has the seats that this holder wants.
+        self._owners: dict[Seat, str] = {}
         # Whether somebody may have taken some of them meanwhile.
         self._doubtful = False
+        self._left = False
+        #: Another living holder of this name, with the better right to it.
+        self.rival: Member | None = None
         #: How often this holder had to find out what is still its own.
         self.doubts = 0
         self._claimed: set[Seat] = set()
@@ -113,6 +126,11 @@ class Ownership:
         return self._epochs
 
     @property
+    def is_moving(self) -> bool:
+        """Whether it waits for others to hand seats over."""
+        return bool(self._claimed)
+
+    @property
     def is_alone(self) -> bool:
         """Whether there is nobody who could take anything over."""
         return not any(one.owner != self.owner and not one.draining for one in self._members.values())
@@ -126,9 +144,15 @@ class Ownership:
         """Whether this holder leads a shard now, for sure."""
         return shard in self._led and self.is_valid
 
+    def is_ours(self, shard: int) -> bool | None:
+        """Whether this holder leads a shard; None while it does not know for sure."""
+        if self.leads(shard):
+            return True
+        return None if self._doubtful or not self.is_valid else False
+
     def tick(
         self,
-        ready: Callable[[Collection[int]], Collection[int]],
+        ready: Ready,
         loaded: Mapping[int, int],
     ) -> Holdings:
         """Beats, and takes, claims and hands over seats.
@@ -138,7 +162,7 @@ class Ownership:
             loaded: bots by shard, of those that are held here now.
 
         Raises:
-            StoreUnavailable: what is held stays so, and what is led as long as that is valid.
+            StoreError: what is held stays so, and what is led as long as that is valid.
         """
         try:
             self._beat()
@@ -146,10 +170,10 @@ class Ownership:
             self._take_free()
             self._claim(ready)
             self._hand_over()
-        except StoreUnavailable:
+        except StoreError:
             self.doubt()
             raise
-        wanted = self._placement.seats(self._me.name)
+        wanted = self._my_seats()
         self._led = frozenset(seat.shard for seat in self._epochs if seat.slot == 0)
         return Holdings(frozenset(seat.shard for seat in self._epochs) | wanted.keys(), self._led)
 
@@ -161,8 +185,9 @@ class Ownership:
         """Gives everything back, at the end.
 
         Raises:
-            StoreUnavailable: others take it when its time is over.
+            StoreError: others take it when its time is over.
         """
+        self._left = True
         self._led = NOTHING
         self._epochs.clear()
         self._store.unclaim(self.owner, list(self._claimed))
@@ -172,8 +197,11 @@ class Ownership:
 
     def _beat(self) -> None:
         started = self._clock()
+        if self._left:
+            raise StoreError("this holder has left")
+        lapsed = started >= self._valid_until
         beat = self._store.beat(self._me, self._ttl)
-        lost = self._seen is not None and not (beat.renewed and beat.term == self._seen.term)
+        lost = self._seen is not None and (lapsed or not beat.renewed or beat.term != self._seen.term)
         if lost or self._store_was_away:
             self._doubtful = True
             self._spare_the_silent(started)
@@ -181,9 +209,10 @@ class Ownership:
         if wants_drain != self._me.draining:
             self._me = _replace(self._me, draining=wants_drain)
             beat = self._store.beat(self._me, self._ttl)._replace(renewed=beat.renewed)
-        seen, self._seen = self._seen, beat
+        seen = self._seen
         if seen is None or beat.members != seen.members or beat.term != seen.term:
             self._members = {one.owner: one for one in self._store.members()}
+        self._seen = beat
         if self._doubtful:
             self._make_sure()
         self._valid_until = started + self._ttl
@@ -197,8 +226,9 @@ class Ownership:
     def _make_sure(self) -> None:
         """Finds out which seats are still this holder's."""
         self._led = NOTHING
-        still = self._store.take(self.owner, list(self._epochs)) if self._epochs else {}
-        self._epochs = still
+        perhaps = list(self._epochs.keys() | self._asked)
+        self._epochs = self._store.take(self.owner, perhaps) if perhaps else {}
+        self._asked.clear()
         if self._claimed:
             self._take_back(list(self._claimed))
         self._doubtful = False
@@ -216,6 +246,15 @@ class Ownership:
         if self._former and self._clock() >= self._former_until:
             self._former.clear()
         known = {**self._former, **self._members, self.owner: self._me}
+        self.rival = min(
+            (
+                one
+                for one in self._members.values()
+                if one.name == self._me.name and not one.draining and _right(one) < _right(self._me)
+            ),
+            key=_right,
+            default=None,
+        )
         return list(known.values())
 
     def _choose(self, loaded: Mapping[int, int]) -> tuple[int, ...]:
@@ -248,16 +287,25 @@ class Ownership:
 
     def _wanted(self) -> list[Seat]:
         """The seats that should be this holder's and are not."""
-        seats = self._placement.seats(self._me.name)
+        seats = self._my_seats()
         return [seat for shard, slot in seats.items() if (seat := Seat(shard, slot)) not in self._epochs]
+
+    def _my_seats(self) -> dict[int, int]:
+        """The seats that this holder should have; they may be meant for another one of its name."""
+        if self.rival is not None or self._me.draining:
+            return {}
+        return self._placement.seats(self._me.name)
 
     def _take_free(self) -> None:
         """Takes the seats that should be this holder's and whose owner is gone."""
         wanted = self._wanted()
         leases = self._store.leases(wanted) if wanted else {}
+        self._owners = {seat: lease.owner for seat, lease in leases.items()}
         free = [seat for seat in wanted if self._is_free(leases.get(seat))]
         if free:
+            self._asked.update(free)
             self._epochs |= self._store.take(self.owner, free)
+            self._asked.clear()
         # A claim is taken away with the handover, but not where the former owner died before it.
         if done := self._claimed & self._epochs.keys():
             self._store.unclaim(self.owner, list(done))
@@ -268,13 +316,14 @@ class Ownership:
             return True
         return lease.owner not in self._members and lease.owner not in self._former
 
-    def _claim(self, ready: Callable[[Collection[int]], Collection[int]]) -> None:
+    def _claim(self, ready: Ready) -> None:
         """Says which seats of others could be taken over, now that the bots are connected here too."""
         wanted = set(self._wanted())
         if stale := self._claimed - wanted:
             self._take_back(list(stale))
         waiting = [seat for seat in wanted if seat not in self._claimed]
-        connected = set(ready([seat.shard for seat in waiting])) if waiting else set()
+        pressing = {seat.shard for seat in waiting if self._is_leaving(self._owners.get(seat, ""))}
+        connected = set(ready({seat.shard for seat in waiting}, pressing)) if waiting else set()
         claimed = {seat for seat in waiting if seat.shard in connected}
         now = self._clock()
         if now - self._claimed_at >= self._ttl:
@@ -282,8 +331,12 @@ class Ownership:
             claimed |= self._claimed
             self._claimed_at = now
         if claimed:
-            self._store.claim(self.owner, list(claimed))
             self._claimed |= claimed
+            self._store.claim(self.owner, list(claimed))
+
+    def _is_leaving(self, owner: str) -> bool:
+        member = self._members.get(owner)
+        return member is not None and member.draining
 
     def _take_back(self, stale: list[Seat]) -> None:
         """Takes claims back; a seat that was handed over just before is this holder's all the same."""
@@ -307,8 +360,11 @@ class Ownership:
             return
         # Before it is asked for: from then on the other may lead.
         self._led -= {seat.shard for seat in given if seat.slot == 0}
-        for seat in self._store.hand_over(self.owner, given):
+        gone = self._store.hand_over(self.owner, given)
+        for seat in gone:
             del self._epochs[seat]
+        if len(gone) < len(given):
+            self.doubts += 1  # Of some shards nobody spoke for a moment.
 
     def _is_useless(self, seat: Seat) -> bool:
         """Whether a seat beside the leader is one too many: there are fewer holders than replicas."""
@@ -319,6 +375,11 @@ class Ownership:
         member = self._members.get(owner)
         owners = self._placement.owners(seat.shard)
         return member is None or (len(owners) > seat.slot and owners[seat.slot] == member.name)
+
+
+def _right(member: Member) -> tuple[float, str]:
+    """What decides between two holders of one name; the lower one goes first."""
+    return member.since, member.owner
 
 
 def _replace(member: Member, **changes: object) -> Member:

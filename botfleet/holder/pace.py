@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from ..clock import MonotonicClock, monotonic_clock
-from ..errors import StoreUnavailable
+from ..errors import StoreError
 from ..store.base import Store
 from .threads import WatchedThread, Watcher
 
@@ -51,7 +51,7 @@ class Pace:
         self._stopping = threading.Event()
         self._questions: queue.SimpleQueue[bool] = queue.SimpleQueue()
         #: When the turn is, or why nobody knows.
-        self._answers: queue.SimpleQueue[float | StoreUnavailable] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[float | StoreError] = queue.SimpleQueue()
         # Held by whoever asks for the next turn; guards what follows.
         self._next = threading.Lock()
         # Whether the answer to a question is still to come.
@@ -107,7 +107,7 @@ class Pace:
             self._go_alone(f"no answer within {_PATIENCE:g} s")
             return self._clock()
         self._asked = False
-        if isinstance(answer, StoreUnavailable):
+        if isinstance(answer, StoreError):
             self._go_alone(str(answer))
             return self._clock()
         self._go_with_the_fleet()
@@ -134,6 +134,6 @@ class Pace:
         while self._questions.get():
             try:
                 self._answers.put(self._clock() + self._store.reserve(NAME, self._rate))
-            except StoreUnavailable as exc:
+            except StoreError as exc:
                 self._answers.put(exc)
                 self._stopping.wait(_ASK_AGAIN)

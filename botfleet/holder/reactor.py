@@ -52,8 +52,8 @@ class Surroundings(Protocol):
     def emit(self, connection: Connection, emitted: rtm.Emit) -> None:
         """Something of our own happened to this bot."""
 
-    def report(self, connection: Connection, report: rtm.Report) -> None:
-        """The bot's status changed."""
+    def report(self, connection: Connection, report: rtm.Report, age: float = 0.0) -> None:
+        """The bot's status changed, so many seconds ago."""
 
 
 class Connection:
@@ -195,8 +195,9 @@ class Reactor:
         """Reports once more what was last reported, for others say something else."""
         if connection.reported is not None:
             report, at = connection.reported
-            left = None if report.retry_in is None else max(0.0, report.retry_in - (self._clock() - at))
-            self._surroundings.report(connection, dataclasses.replace(report, retry_in=left))
+            age = self._clock() - at
+            left = None if report.retry_in is None else max(0.0, report.retry_in - age)
+            self._surroundings.report(connection, dataclasses.replace(report, retry_in=left), age)
 
     # Sockets
 

@@ -31,6 +31,7 @@ class Registry:
         self._roster = roster
         # Held while the store is read and the result is put in the reactor's queue.
         self._lock = threading.Lock()
+        self._sizes: dict[int, int] = {}
 
     def load(self, shard: int) -> None:
         """Brings a shard in line with the registry.
@@ -61,14 +62,18 @@ class Registry:
 
     def sizes(self) -> dict[int, int]:
         """How many bots each of the shards here has; those that were just loaded may be missing."""
-        found: dict[int, int] = {}
-        self._reactor.wait(lambda: found.update(self._roster.sizes()), _PATIENCE)
-        return found
 
-    def ready(self, shards: Collection[int]) -> set[int]:
-        """Which of some shards have their bots connected here."""
+        def look() -> None:
+            self._sizes = self._roster.sizes()
+
+        # A reactor in the midst of a flood answers later; until then what it said last is as good.
+        self._reactor.wait(look, _PATIENCE)
+        return self._sizes
+
+    def ready(self, shards: Collection[int], pressing: Collection[int]) -> set[int]:
+        """Which of some shards have their bots connected here; see `Roster.ready`."""
         found: set[int] = set()
-        self._reactor.wait(lambda: found.update(self._roster.ready(shards)), _PATIENCE)
+        self._reactor.wait(lambda: found.update(self._roster.ready(shards, pressing)), _PATIENCE)
         return found
 
     def report_again(self, shards: Collection[int]) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from ..errors import StoreUnavailable
+from ..errors import StoreError
 from ..model import Status
 from ..store.base import Store
 
@@ -59,7 +59,7 @@ class Reporter:
             return True
         try:
             self._store.put_statuses(batch)
-        except StoreUnavailable as exc:
+        except StoreError as exc:
             with self._lock:
                 self._latest = {**batch, **self._latest}
             logger.warning(

@@ -64,10 +64,10 @@ def _is_settled(wanted: Bot, status: Status | None) -> bool:
     return wanted.desired == "stopped" and status.state == "stopped"
 
 
-def _differs(status: Status | None, connection: Connection) -> bool:
-    """Whether the store says something else of a bot than its connection last did."""
+def _differs(status: Status | None, connection: Connection, holder: str) -> bool:
+    """Whether the store says something else of a bot than its connection here last did."""
     said = connection.reported
-    return said is not None and (status is None or status.state != said[0].state)
+    return said is not None and (status is None or (status.state, status.holder) != (said[0].state, holder))
 
 
 class Roster:
@@ -76,7 +76,9 @@ class Roster:
     Args:
         reactor: has the connections.
         max_connections: bots beyond this are not connected, and say so in their status.
-        patience: seconds after which a bot that does not get connected keeps its shard from moving no more.
+        patience: seconds after which a bot that fails to connect keeps its shard from moving no more, where
+            who had the shard is leaving.
+        name: the holder's, as statuses have it.
         give_back: told the messages that were not sent before a bot was let go.
         clock: what the store's times are in.
     """
@@ -86,12 +88,14 @@ class Roster:
         reactor: Reactor,
         max_connections: int,
         patience: float,
+        name: str,
         give_back: Callable[[list[Command]], None],
         clock: Clock = wall_clock,
     ) -> None:
         self._reactor = reactor
         self._max = max_connections
         self._patience = patience
+        self._name = name
         self._give_back = give_back
         self._clock = clock
         # When each shard came here.
@@ -134,12 +138,20 @@ class Roster:
         return len(self._left_out)
 
     def sizes(self) -> dict[int, int]:
-        """How many bots each of the shards here has."""
+        """How many bots each of the shards here has; also sees whether one that died has left its room."""
+        self._fill()
         return {shard: len(keys) for shard, keys in self._keys_by_shard.items()}
 
-    def ready(self, shards: Collection[int]) -> set[int]:
-        """Which of some shards have all their bots connected here, or as near to it as they will get."""
-        return {shard for shard in shards if shard in self._keys_by_shard and self._is_ready(shard)}
+    def ready(self, shards: Collection[int], pressing: Collection[int] = ()) -> set[int]:
+        """Which of some shards have all their bots connected here.
+
+        Args:
+            shards: those that are asked about.
+            pressing: those whose owner is leaving: for these a bot that fails to connect for too long does
+                not keep the others from moving.
+        """
+        here = [shard for shard in shards if shard in self._keys_by_shard]
+        return {shard for shard in here if self._is_ready(shard, shard in pressing)}
 
     def report_again(self, shards: Collection[int]) -> None:
         """Says once more how the bots of some shards are: until now others spoke for them."""
@@ -147,10 +159,10 @@ class Roster:
             for connection in self._connections_of(shard):
                 self._reactor.report_again(connection)
 
-    def _is_ready(self, shard: int) -> bool:
-        if self._clock() - self._came_at[shard] > self._patience:
-            return True
-        settled = (rtm.Phase.CONNECTED, rtm.Phase.DEAD, rtm.Phase.IDLE)
+    def _is_ready(self, shard: int, pressing: bool) -> bool:
+        settled = {rtm.Phase.CONNECTED, rtm.Phase.DEAD, rtm.Phase.IDLE}
+        if pressing and self._clock() - self._came_at[shard] > self._patience:
+            settled.add(rtm.Phase.WAITING)
         return all(
             one.session.phase in settled and one.bot.key not in self._left_out
             for one in self._connections_of(shard)
@@ -180,7 +192,7 @@ class Roster:
         elif step is not Step.NOTHING and connection is not None and wanted is not None:
             connection.rename(wanted)
             self._change(connection, step)
-        elif connection is not None and _differs(status, connection):
+        elif connection is not None and _differs(status, connection, self._name):
             # Reconciliation took this holder for dead while it could not reach the store.
             self._reactor.report_again(connection)
 
@@ -223,13 +235,21 @@ class Roster:
     def _stop(self, connection: Connection) -> None:
         self._left_out.discard(connection.bot.key)
         self._reactor.drive(connection, lambda session, now: session.stop())
+        self._fill()
 
     def _remove(self, key: str) -> None:
         self._left_out.discard(key)
         self._reactor.remove(key)
 
     def _is_full_for(self, key: str) -> bool:
-        return len(self._reactor.connections) - len(self._left_out | {key}) >= self._max
+        others = self._reactor.connections
+        if len(others) - len(self._left_out | {key}) < self._max:
+            return False
+        # Only now, for it takes its time: those that are stopped or dead need no room.
+        resting = (rtm.Phase.IDLE, rtm.Phase.DEAD)
+        return (
+            sum(one.session.phase not in resting for name, one in others.items() if name != key) >= self._max
+        )
 
     def _fill(self) -> None:
         """Connects bots that were left out, where there is room now."""

@@ -11,11 +11,12 @@ so that no bot's flood stands before the events of the others.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..clock import Clock, MonotonicClock, monotonic_clock, wall_clock
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 #: While the broker does it, which takes some 5 ms, everybody else waits.
 BATCH_WORK = 500
 BATCH_BYTES = 2 * 2**20
+#: Seconds until the next look, while nobody knows whose the events are that wait.
+_UNSURE = 0.2
 #: Seconds after which the thread looks whether it is to end.
 _LOOK = 1.0
 
@@ -83,6 +86,9 @@ class Publisher:
         monotonic: for the time that batches linger.
         may_publish_unmarked: whether this process is the one that publishes those events of a bot (by its
             key) which carry no time of their own, so that nothing tells their copies.
+        stale_after: seconds after which an event that waits for the broker is published only if it `is_ours`:
+            the marks may be gone that tell it from what others have published.
+        is_ours: whether a bot (by its key) is this process's alone to publish; None while that is not known.
     """
 
     def __init__(
@@ -92,8 +98,14 @@ class Publisher:
         clock: Clock = wall_clock,
         monotonic: MonotonicClock = monotonic_clock,
         may_publish_unmarked: Callable[[str], bool] = lambda key: True,
+        stale_after: float = math.inf,
+        is_ours: Callable[[str], bool | None] = lambda key: True,
     ) -> None:
         self._may_publish_unmarked = may_publish_unmarked
+        self._stale_after = stale_after
+        self._is_ours = is_ours
+        # Events had to wait for the broker: some may be stale.
+        self._behind = False
         self.counters = Counters()
         self.router = Router()
         self._sink = sink
@@ -264,7 +276,50 @@ class Publisher:
             size -= bundle.size
         return taken
 
+    def _drop_stale(self) -> bool:
+        """Takes out of the batch what others have published long ago; False where nobody knows that yet."""
+        if not self._behind:
+            return True
+        before = self._clock() - self._stale_after
+        old = {event.lane for event in _events(self._batch) if event.received_at < before}
+        ours = {lane: self._is_ours(lane) for lane in old}
+        if None in ours.values():
+            return False
+        self._behind = bool(old)
+        stale = {lane for lane, own in ours.items() if not own}
+        if stale:
+            self._leave_out(lambda event: event.lane in stale and event.received_at < before)
+        return True
+
+    def _leave_out(self, is_stale: Callable[[Outgoing], bool]) -> None:
+        kept: list[Outgoing | Bundle] = []
+        for unit in self._batch:
+            events = [event for event in _events([unit]) if not is_stale(event)]
+            if isinstance(unit, Bundle):
+                kept += [unit._replace(events=tuple(events))] if events else []
+            else:
+                kept += events
+        lost = count(self._batch) - count(kept)
+        self.counters.dropped += lost
+        logger.error(
+            "Dropped %s events that waited for the broker for more than %.0f s: their bots are others' now, "
+            "and copies so late can't be told",
+            lost,
+            self._stale_after,
+            extra={"action": "publish.stale"},
+        )
+        with self._lock:
+            self._weight -= sum(unit.weight for unit in self._batch) - sum(unit.weight for unit in kept)
+        self._batch = kept
+
     def _push(self, backoff: Backoff) -> None:
+        if not self._drop_stale():
+            if self._closing.wait(_UNSURE):
+                self._give_up()
+            return
+        if not self._batch:
+            self._forget()
+            return
         left: Sequence[Outgoing | Bundle] = ()
         pause = 0.0
         try:
@@ -288,6 +343,7 @@ class Publisher:
             self._alarmed = False
 
     def _wait_for_broker(self, exc: PublishError, backoff: Backoff) -> None:
+        self._behind = True
         delay = backoff.next()
         logger.warning(
             "The broker does not take events (%s); %s wait, trying again in %.1f s",
@@ -319,3 +375,8 @@ class Publisher:
             self._batch = []
             if not (self._waiting or self._gathering or self._ready):
                 self._idle.set()
+
+
+def _events(units: Iterable[Outgoing | Bundle]) -> Iterator[Outgoing]:
+    for unit in units:
+        yield from unit.events if isinstance(unit, Bundle) else (unit,)

@@ -232,7 +232,7 @@ class MemoryStore(RowStore):
 
     def members(self) -> list[Member]:
         with self._held():
-            return self._read_members(row for row, _ in self._members.values())
+            return self._read_members(row for owner, (row, _) in self._members.items() if self._lives(owner))
 
     def ask_to_drain(self, owner: str, wanted: bool) -> None:
         with self._held():

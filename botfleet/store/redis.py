@@ -67,6 +67,11 @@ _PASSING_ERRORS = (
     exceptions.ReadOnlyError,
     exceptions.OutOfMemoryError,
 )
+#: The first words of others of that kind: a disk that is full, a script that runs too long, a server that
+#: waits for others.
+_PASSING_WORDS = frozenset(
+    {"MISCONF", "BUSY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "LOADING", "TRYAGAIN"}
+)
 #: Connection errors that no retry mends.
 _LASTING_ERRORS = (exceptions.AuthenticationError, exceptions.AuthorizationError)
 
@@ -125,7 +130,8 @@ class RedisStore(RowStore):
         return self._send(send, again=False)
 
     def _fail(self, exc: exceptions.RedisError) -> NoReturn:
-        passing = isinstance(exc, _PASSING_ERRORS) and not isinstance(exc, _LASTING_ERRORS)
+        passing = isinstance(exc, _PASSING_ERRORS) or str(exc).partition(" ")[0] in _PASSING_WORDS
+        passing = passing and not isinstance(exc, _LASTING_ERRORS)
         kind = StoreUnavailable if passing else StoreError
         raise kind(f"the store at {self._where}: {exc}") from exc
 
@@ -337,7 +343,7 @@ class RedisStore(RowStore):
         self._script("leave", [*self._member_keys(), self._own("drains")], [owner], again=True)
 
     def members(self) -> list[Member]:
-        return self._read_members(self._do("HVALS", self._own("members", "rows"), again=True))
+        return self._read_members(self._script("members", self._member_keys()[:2], [], again=True))
 
     def ask_to_drain(self, owner: str, wanted: bool) -> None:
         words = ("HSET", self._own("drains"), owner, 1) if wanted else ("HDEL", self._own("drains"), owner)

@@ -73,6 +73,9 @@ def test_holders_share_the_bots_and_show_it(fleet: RunningFleet) -> None:
     ]
     assert Counter(bot["phase"] for bot in found) == {"connected": TEAMS}
     assert {bot["bot"] for bot in found} == set(fleet.report())
+    wrong = fleet.run("celery", "-A", "botfleet", "inspect", "connections", "abc")
+    assert "'abc' is no number of bots" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
     for stopped in (one, two):
         stopped.stop(signal.SIGTERM, 20.0)
 
@@ -94,10 +97,14 @@ def test_a_holder_is_drained_and_comes_back(fleet: RunningFleet) -> None:
     assert one.stop(signal.SIGTERM, 20.0) == 0
     wait_until_shared(fleet, "two")
     assert fleet.control.counts()["connections_opened"] == opened + had
+    assert "there is no other holder" in fleet.botfleet("drain", "two", "--wait", expect=1)
+    fleet.botfleet("drain", "two", "--undo")
     # The last one has nobody to wait for.
     began = time.monotonic()
     assert two.stop(signal.SIGTERM, 20.0) == 0
     assert time.monotonic() - began < 8.0
+    for command in (("rebalance", "--dry-run"), ("drain", "two")):
+        assert "holder is" in fleet.botfleet(*command, expect=1)
 
 
 def test_a_holder_is_killed(fleet: RunningFleet) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
-from botfleet.errors import StoreUnavailable
+from botfleet.errors import StoreError, StoreUnavailable
 from botfleet.holder.ownership import Holdings, Ownership
 from botfleet.model import Bot, Member
 from botfleet.store.base import Seat
@@ -23,10 +23,26 @@ class Way:
         self._store = store
         self.cut = False
 
+        #: Calls after which the next one is done, and its answer lost; None: never.
+        self.lose_after: int | None = None
+
     def __getattr__(self, name: str) -> Any:
         if self.cut and name != "shards":
             raise StoreUnavailable("cut")
-        return getattr(self._store, name)
+        value = getattr(self._store, name)
+        return self._losing(value) if callable(value) else value
+
+    def _losing(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def made(*args: Any) -> Any:
+            answer = call(*args)
+            if self.lose_after is not None:
+                self.lose_after -= 1
+                if self.lose_after < 0:
+                    self.lose_after = None
+                    raise StoreUnavailable("the answer was lost")
+            return answer
+
+        return made
 
 
 class Owner:
@@ -40,6 +56,7 @@ class Owner:
             name,
             replicas=world.replicas,
             ttl=TTL,
+            since=world.now,
             clock=lambda: world.now,
             **options,
         )
@@ -51,11 +68,11 @@ class Owner:
     def tick(self) -> Holdings:
         """One round; what is wrong with the store is over with it."""
         loaded = {shard: self._world.store.counts([shard])[0] for shard in self.holdings.held}
-        with contextlib.suppress(StoreUnavailable):
+        with contextlib.suppress(StoreError):
             self.holdings = self.ownership.tick(self._ready, loaded)
         return self.holdings
 
-    def _ready(self, shards: Collection[int]) -> set[int]:
+    def _ready(self, shards: Collection[int], pressing: Collection[int]) -> set[int]:
         return (set(shards) & self.holdings.held) - self.stuck
 
     @property

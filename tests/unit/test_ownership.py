@@ -270,3 +270,55 @@ def test_a_claim_of_one_that_died_is_forgotten(replicas: int) -> None:
     world.owners.remove(b)
     world.run(15)
     assert world.store.claims() == {}
+
+
+def test_the_younger_of_two_with_one_name_takes_nothing_while_the_other_lives() -> None:
+    world = World()
+    first = world.join("a")
+    world.run(3)
+    second = world.join("a")
+    world.run(10)
+    assert (first.led, second.led, second.holdings.held) == (ALL, set(), frozenset())
+    assert second.ownership.rival is not None
+    assert second.ownership.rival.owner == first.ownership.owner
+    world.owners.remove(first)
+    world.run(12)
+    assert second.led == ALL
+    assert second.ownership.rival is None
+
+
+def test_one_that_leaves_gives_way_to_a_younger_one_of_its_name() -> None:
+    world = World()
+    first = world.join("a")
+    world.run(3)
+    first.ownership.leaving = True
+    second = world.join("a")
+    world.run(10)
+    assert (first.led, second.led) == (set(), ALL)
+
+
+def test_whose_an_event_is_that_waited_long() -> None:
+    world = World()
+    a, b = world.join("a"), world.join("b")
+    world.run(10)
+    shard = min(a.led)
+    assert (a.ownership.is_ours(shard), b.ownership.is_ours(shard)) == (True, False)
+    a.way.cut = True
+    world.run(12)
+    assert a.ownership.is_ours(shard) is None
+    a.way.cut = False
+    world.run(1)
+    assert a.ownership.is_ours(shard) is False
+
+
+def test_statuses_are_said_again_after_a_pause_that_nobody_else_noticed() -> None:
+    world = World()
+    a = world.join("a")
+    world.run(2)
+    doubts = a.ownership.doubts
+    world.run(2)
+    assert a.ownership.doubts == doubts
+    # A beat took its time: when the next one comes it lives by the store's clock, and not by its own.
+    a.ownership._valid_until = world.now
+    world.run(1)
+    assert a.ownership.doubts > doubts

@@ -71,6 +71,7 @@ class OwnershipMachine(RuleBasedStateMachine):
     @rule(number=_PICK)
     def leave(self, number: int) -> None:
         if (one := self._one(number)) is not None and not one.way.cut:
+            one.way.lose_after = None
             one.ownership.leave()
             self.world.owners.remove(one)
 
@@ -83,6 +84,11 @@ class OwnershipMachine(RuleBasedStateMachine):
     def cut(self, number: int, cut: bool) -> None:
         if (one := self._one(number)) is not None:
             one.way.cut = cut
+
+    @rule(number=_PICK, calls=st.integers(0, 8))
+    def lose_an_answer(self, number: int, calls: int) -> None:
+        if (one := self._one(number)) is not None:
+            one.way.lose_after = calls
 
     @rule(down=st.booleans())
     def store(self, down: bool) -> None:
@@ -126,7 +132,8 @@ class OwnershipMachine(RuleBasedStateMachine):
         world = self.world
         world.owners = self._awake()
         for one in world.owners:
-            one.way.cut, one.stuck, one.ownership.leaving = False, set(), False
+            one.way.cut, one.way.lose_after = False, None
+            one.stuck, one.ownership.leaving = set(), False
             world.store.ask_to_drain(one.ownership.owner, False)
         names = {one.name for one in world.owners}
         # Of two with one name the later is the one that was started again; the other one is dead.

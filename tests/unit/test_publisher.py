@@ -433,3 +433,61 @@ def test_an_error_that_is_no_publish_error_reaches_the_watcher() -> None:
     offer(publisher, 1)
     thread.join(5.0)
     assert deaths == [("botfleet-publisher", ZeroDivisionError)]
+
+
+class TestStale:
+    """What waited so long that the marks of its copies may be gone."""
+
+    @staticmethod
+    def publisher(sink: MemorySink, ours: Callable[[str], bool | None]) -> tuple[Publisher, list[float]]:
+        now = [5.0]
+        made = Publisher(sink, 2**30, clock=lambda: now[0], stale_after=100.0, is_ours=ours)
+        made.router = Router([EVERYTHING])
+        return made, now
+
+    @pytest.mark.parametrize(("ours", "left"), [(True, [1, 2]), (False, [2])])
+    def test_is_published_only_if_nobody_else_did(
+        self, ours: bool, left: list[int], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sink = MemorySink()
+        sink.failing = True
+        made, now = self.publisher(sink, lambda key: ours)
+        with running(made) as publisher:
+            offer(publisher, 1)
+            eventually(lambda: "publish.retry" in actions(caplog))
+            now[0] = 200.0
+            offer(publisher, 2)
+            sink.failing = False
+            assert publisher.flush(5.0)
+            assert pushed(sink) == left
+            assert publisher.counters.dropped == 2 - len(left)
+            assert ("publish.stale" in actions(caplog)) is not ours
+            assert publisher.unsent == 0
+
+    def test_waits_until_it_is_known_whose_it_is(self) -> None:
+        sink = MemorySink()
+        sink.failing = True
+        known: list[bool | None] = [None]
+        made, now = self.publisher(sink, lambda key: known[0])
+        with running(made) as publisher:
+            offer(publisher, 1)
+            eventually(lambda: publisher._behind)
+            now[0] = 200.0
+            sink.failing = False
+            assert not publisher.flush(0.7)
+            known[0] = True
+            assert publisher.flush(5.0)
+            assert pushed(sink) == [1]
+
+    def test_nothing_is_asked_while_the_broker_keeps_up(self) -> None:
+        def ours(key: str) -> bool:
+            raise AssertionError("asked")
+
+        sink = MemorySink()
+        made, now = self.publisher(sink, ours)
+        with running(made) as publisher:
+            for number in range(3):
+                now[0] += 200.0
+                offer(publisher, number)
+                assert publisher.flush(5.0)
+        assert pushed(sink) == [0, 1, 2]

@@ -67,7 +67,7 @@ class Rig:
     def emit(self, connection: Connection, emitted: Emit) -> None:
         raise AssertionError("nothing of the kind happens here")
 
-    def report(self, connection: Connection, report: Report) -> None:
+    def report(self, connection: Connection, report: Report, age: float = 0.0) -> None:
         self.reports.append((connection.bot.key, report.state, report.error))
 
     # Hands

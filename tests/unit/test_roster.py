@@ -114,6 +114,7 @@ def make_roster(reactor: FakeReactor, max_connections: int = 100) -> Roster:
         reactor,  # type: ignore[arg-type]
         max_connections,
         PATIENCE,
+        "h1",
         reactor.returned.extend,
         clock=lambda: NOW[0],
     )
@@ -225,6 +226,17 @@ class TestFullHolder:
         roster.apply(SHARD, "T2", None, None)
         assert reactor.connects() == []
 
+    def test_a_bot_that_is_stopped_or_dead_leaves_its_room(
+        self, roster: Roster, reactor: FakeReactor
+    ) -> None:
+        reactor.take()
+        roster.apply(SHARD, "T1", bot("T1", desired="stopped"), None)
+        assert reactor.connects() == ["T3"]
+        session = reactor.connections["T2"].session
+        session.failed(session.link, SlackError("account_inactive"), 1000.0)
+        roster.sizes()
+        assert reactor.connects() == ["T4"]
+
     def test_a_restart_does_not_bring_them_in(self, roster: Roster, reactor: FakeReactor) -> None:
         reactor.take()
         roster.apply(SHARD, "T3", bot("T3", generation=2), None)
@@ -285,15 +297,21 @@ class TestReady:
         roster.load(SHARD, bots(STOPPED, bot("T2")), {"T2": status("token_revoked")})
         assert roster.ready([SHARD]) == {SHARD}
 
-    def test_one_that_can_not_connect_does_so_for_a_time_only(
+    def test_one_that_can_not_connect_holds_up_one_that_leaves_for_a_time_only(
         self, roster: Roster, reactor: FakeReactor
     ) -> None:
         roster.load(SHARD, bots(bot()), {})
         session = reactor.connections["T1"].session
         session.failed(session.link, SlackError("unreachable"), 1000.0)
-        assert roster.ready([SHARD]) == set()
+        assert roster.ready([SHARD], [SHARD]) == set()
         NOW[0] += PATIENCE + 1
-        assert roster.ready([SHARD]) == {SHARD}
+        assert roster.ready([SHARD]) == set(), "who has it stays"
+        assert roster.ready([SHARD], [SHARD]) == {SHARD}
+
+    def test_one_that_waits_for_its_turn_is_waited_for(self, roster: Roster, reactor: FakeReactor) -> None:
+        roster.load(SHARD, bots(bot()), {})
+        NOW[0] += PATIENCE + 1
+        assert roster.ready([SHARD], [SHARD]) == set()
 
     def test_one_for_which_there_is_no_room_is_not_ready(self, reactor: FakeReactor) -> None:
         roster = make_roster(reactor, max_connections=1)
