@@ -129,7 +129,7 @@ class SimulatedHolder:
         self.cpu.append(time.thread_time() - began)
         self._held = holdings.held
 
-    def _ready(self, shards: Collection[int]) -> Collection[int]:
+    def _ready(self, shards: Collection[int], pressing: Collection[int]) -> Collection[int]:
         return self._held.intersection(shards)
 
 
