@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import signal
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from urllib.parse import urlsplit
 
 import click
 from celery import bootsteps, signals
+from celery.platforms import EX_FAILURE
+from celery.worker import state
 
 from .errors import BotfleetError, StoreUnavailable
 from .handlers.binding import bind
@@ -202,8 +203,11 @@ def _hurry_when_asked_twice(name: str, holder: Holder) -> None:
 
 
 def _stop_worker(name: str, exc: BaseException) -> None:
-    """Stops the worker, warmly, because one of its threads died: half a holder is worse than none."""
-    os.kill(os.getpid(), signal.SIGTERM)
+    """Stops the worker, warmly, because one of its threads died: half a holder is worse than none.
+
+    As SIGTERM would, but for the exit status: whoever looks after the process is to see that it failed.
+    """
+    state.should_stop = EX_FAILURE
 
 
 def _check_name(fleet: Fleet, name: str) -> None:

@@ -77,6 +77,7 @@ class Keeper:
         self._version = 0
         #: The version of the subscriptions that events are published by; -1 before the first.
         self.subscriptions = -1
+        self._emptied = False
         self._store_away = False
 
     def run(self) -> None:
@@ -119,9 +120,13 @@ class Keeper:
 
     def _watch_subscriptions(self) -> None:
         version = self._store.subscriptions_version()
-        if version != self.subscriptions:
+        if version == 0 and self.subscriptions > 0:
+            # The store was emptied: until the handlers speak again, what they said last holds.
+            self._emptied = True
+        elif version != self.subscriptions or self._emptied:
             self._holder.route()
             self.subscriptions = version
+            self._emptied = False
 
     def _say_change(self, holdings: Holdings) -> None:
         rival, before = self._ownership.rival, self._rival

@@ -291,6 +291,11 @@ class MemoryStore(RowStore):
             self._term += 1
             self._members_version += 1
 
+    def forget_subscriptions(self) -> None:
+        """Loses what the handlers want; for tests."""
+        with self._held():
+            self._subscriptions, self._subscriptions_version = {}, 0
+
     def _lives(self, owner: str) -> bool:
         return owner in self._members and self._members[owner][1] > self._clock()
 

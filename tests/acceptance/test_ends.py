@@ -100,6 +100,15 @@ def test_an_end_while_everything_is_away(fleet: RunningFleet) -> None:
     assert fleet.control.connections() == 0
 
 
+def test_a_holder_whose_thread_died_ends_as_a_failure(fleet: RunningFleet) -> None:
+    """So that whoever looks after it starts it again."""
+    broken = "from botfleet.holder.keeper import Keeper\n\n\ndef fail(keeper):\n    raise RuntimeError\n\n\n"
+    fleet.write("celeryconfig.py", broken + "Keeper.tick = fail\n")
+    holder = fleet.holder()
+    assert holder.wait(SECONDS_TO_END) == 1
+    assert "botfleet-keeper died" in holder.output
+
+
 def test_two_holders_of_one_name(fleet: RunningFleet) -> None:
     first = fleet.holder()
     eventually(lambda: [one.pid for one in fleet.fleet.store.holders()] == [first.pid])

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from botfleet.errors import PublishError
-from botfleet.model import Command, Subscription
+from botfleet.model import Bot, Command, Subscription
 from botfleet.publishing.outgoing import Bundle, Outgoing
 from botfleet.publishing.sinks import MemorySink
 from botfleet.sandbox import SandboxControl, SandboxProcess
+from botfleet.slack.envelope import Origin
+from botfleet.slack.frames import Frame
 
 from ..waiting import eventually
 from .holders import World, payload, stays, threads
@@ -47,6 +49,12 @@ def world(make_world: MakeWorld) -> World:
     world = make_world()
     world.hold()
     return world
+
+
+def probe() -> tuple[Origin, Frame]:
+    """A message, as the router sees it."""
+    bot = Bot(team_id="T1", sealed_token="plain:x", fingerprint="x")
+    return Origin.of(bot), Frame(type="message", channel="C1", ts="1.0", text="x")
 
 
 def flood(control: SandboxControl, team: Workspace, count: int, rate: float | None = None) -> int:
@@ -509,6 +517,19 @@ class TestStoreAway:
         eventually(lambda: [one.name for one in world.store.holders()] == ["h1"])
         assert len(world.asked(key)) == 1
         assert world.state(key) == "connected"
+
+    def test_a_store_that_forgot_the_handlers_is_waited_for(
+        self, world: World, control: SandboxControl, team: Workspace
+    ) -> None:
+        key = world.connect(team.token)
+        eventually(lambda: world.holders[0].info().subscriptions == 1)
+        world.store.forget_subscriptions()
+        time.sleep(2 * world.settings.check_interval)
+        control.say("general", "hi", team=team.id)
+        eventually(lambda: world.texts(key) == ["hi"])
+        # They speak again, and want something else by now.
+        world.store.put_subscriptions("handler", [Subscription(task="tasks.none", types=("reaction_added",))])
+        eventually(lambda: world.holders[0].publisher.router.match(*probe()) == [])
 
     def test_a_holder_starts_without_a_store_and_waits_for_it(
         self, make_world: MakeWorld, control: SandboxControl, team: Workspace
