@@ -141,7 +141,7 @@ class Fleet:
         _raise_file_limit()
         temporary = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="botfleet-chaos-"))
         self.folder = Path(temporary)
-        self.server = self._stack.enter_context(EmbeddedServer(self.folder))
+        self.server = self._stack.enter_context(EmbeddedServer(self.folder, fsync="no"))
         self.redis: Any = redis.Redis(unix_socket_path=self.socket_path, socket_timeout=60)
         self._stack.callback(self.redis.close)
         self._certificate = make_certificate(self.folder)

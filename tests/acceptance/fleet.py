@@ -312,7 +312,8 @@ class RunningFleet(Folder):
 
     def __init__(self, path: Path, teams: int = 1, **settings: object) -> None:
         super().__init__(path)
-        self.server = EmbeddedServer(path / "server")
+        # Tests kill it, on disks that others keep busy.
+        self.server = EmbeddedServer(path / "server", fsync="no")
         self.server.start()
         self._sandbox_options = ["--teams", str(teams), "--state", str(path / "slack.json")]
         self.sandbox = SandboxProcess(self._sandbox_options)

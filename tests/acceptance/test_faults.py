@@ -54,7 +54,13 @@ def numbers(fleet: RunningFleet) -> list[int]:
 
 def wait_for_numbers(fleet: RunningFleet, count: int) -> None:
     """Waits until so many different messages were handled."""
-    eventually(lambda: len(set(numbers(fleet))) >= count, 30.0)
+
+    def there() -> bool:
+        found = len(set(numbers(fleet)))
+        assert found >= count, f"{found} of {count}"
+        return True
+
+    eventually(there, 30.0)
 
 
 def out_of_turn(fleet: RunningFleet) -> int:
