@@ -29,7 +29,8 @@ def main() -> int:
     names = list(SCENARIOS) if chosen.name == "all" else [chosen.name]
     held = [_play(name, chosen.quick, chosen.json, chosen.write) for name in names]
     if chosen.write:
-        print(page.write())
+        # Not on standard output, whose last line is the JSON.
+        print(page.write(), file=sys.stderr)
     return 0 if all(held) else 1
 
 
@@ -39,7 +40,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="the same, smaller, in under 40 s each")
     parser.add_argument("--json", action="store_true", help="one object on the last line")
     parser.add_argument("--write", action="store_true", help="keep the figures, and write bench/CHAOS.md")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if chosen.quick and chosen.write:
+        parser.error("--write keeps what the goals are meant for; a --quick run is smaller")
+    return chosen
 
 
 def _play(name: str, quick: bool, as_json: bool, write: bool) -> bool:

@@ -20,7 +20,8 @@ read them through a proxy, another proxy of its own leads each holder to Redis, 
 notes what it handles. *Sent* is what the sandbox took as said in a team, whether a socket of the team was
 open or not; *heard* is what one was open for. *Doubled* counts runs of the handler beyond the first.
 *Longest gap* is the longest time without a handled message of one team, less the usual spacing; *longest
-delay* the longest from a message to its handler.
+delay* the longest from a message to its handler. Redis here does not wait for the disk (`appendfsync no`):
+with `everysec` a server that is killed on a slow disk may lose what it took in its last two seconds.
 
 Run it yourself: `make chaos` (all, under 20 minutes), `python -m bench.chaos NAME [--quick] [--json]`;
 `python -m bench.chaos all --write` writes this page. The same in small is part of `make test`.
