@@ -121,10 +121,24 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     subtypes: tuple[str, ...] | None = None
     #: Where: `public`, `private` (groups and group DMs), `dm`; empty means everywhere.
     scopes: tuple[str, ...] = ()
-    #: Only what is addressed to the bot: in a DM, or beginning with its mention or name.
+    #: Only what is addressed to the bot: in a DM, or beginning with its mention, name or an alias.
     addressed: bool = False
-    #: Only texts whose first word (after the address) is one of these, in lower case.
+    #: Other names of the bot, case-folded, that address it.
+    aliases: tuple[str, ...] = ()
+    #: Only texts whose first word (after the address) is one of these, case-folded; "" is no word at all.
     words: tuple[str, ...] = ()
+    #: Only addressed texts whose first word is none of these.
+    not_words: tuple[str, ...] = ()
+    #: Only texts that begin with one of these, case-folded.
+    prefixes: tuple[str, ...] = ()
+    #: Only texts that hold one of these, case-folded.
+    contains: tuple[str, ...] = ()
+    #: Only texts that are addressed to the bot, or mention it anywhere.
+    mentioned: bool = False
+    #: Only messages with attachments.
+    attachments: bool = False
+    #: Only reactions of these names, in any skin tone; other events have none.
+    reactions: tuple[str, ...] = ()
     #: Also what the bot itself said.
     own: bool = False
     #: Also what other bots said.

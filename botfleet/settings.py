@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
+from .slack.address import MAX_NAME, folded
 
 PREFIX = "BOTFLEET_"
 _DEFAULT_BROKER = "redis://127.0.0.1:6379/0"
@@ -76,6 +77,13 @@ def _list(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         raise ConfigurationError(name, "takes texts, comma-separated or as a list", value)
     return tuple(item.strip() for item in items if item.strip())
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    items = _list(name, value)
+    if not all(folded(item) and len(item) <= MAX_NAME for item in items):
+        raise ConfigurationError(name, f"takes names of up to {MAX_NAME} characters", value)
+    return items
 
 
 def _secrets(name: str, value: object) -> tuple[str, ...]:
@@ -149,6 +157,7 @@ class Settings:
         log_level: of botfleet's processes.
         state_dir: where `up` keeps the embedded server's data, pid files and its key file.
         handlers: modules or packages that handler workers load.
+        aliases: other names that people address the bots by.
         ping_interval: seconds without a frame after which a socket is pinged; twice that, it is dead.
         connect_workers: threads that connect sockets.
         connect_timeout: seconds for each step of connecting.
@@ -181,6 +190,7 @@ class Settings:
     log_level: str = _option("INFO", _choice(*_LOG_LEVELS))
     state_dir: str = _option(".botfleet", _text)
     handlers: tuple[str, ...] = _option(("tasks",), _list)
+    aliases: tuple[str, ...] = _option((), _names)
     ping_interval: float = _option(10.0, _number(0.1, 600, "seconds"))
     connect_workers: int = _option(16, _integer(1, 512, "threads"))
     connect_timeout: float = _option(15.0, _number(0.5, 120, "seconds"))

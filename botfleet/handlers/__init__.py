@@ -14,11 +14,13 @@ Nothing here knows Celery but `binding` and what it runs handlers with, `runs`, 
 are therefore not imported from here.
 """
 
+from .chained import command
 from .client import Client
 from .commands import Commands
 from .context import HandlerContext
-from .declare import Handler, command, on
+from .declare import on
 from .event import Event
+from .handler import Handler
 from .loader import Loaded, load
 from .matching import Match
 

@@ -11,8 +11,8 @@ from celery.exceptions import Reject, Retry, TaskPredicate
 from ..errors import BatchFailed
 from ..redaction import describe_event
 from .context import HandlerContext
-from .declare import Handler
 from .event import Event
+from .handler import Handler
 from .retries import RetryPolicy, reason_of
 from .runs import count, drop_late, texts
 from .scrubbing import Scrubber

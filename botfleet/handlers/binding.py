@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from celery import Celery
 
 from ..errors import (
@@ -18,9 +19,10 @@ from ..errors import (
 )
 from ..model import Subscription
 from ..redaction import EventTask
+from ..slack.address import folded
 from .batches import BatchRun
 from .context import HandlerContext
-from .declare import Handler
+from .handler import Handler
 from .loader import Loaded
 from .retries import RetryPolicy
 from .runs import Run
@@ -79,8 +81,15 @@ def bind(app: Celery, loaded: Loaded, context: HandlerContext) -> list[Subscript
     """
     for handler in loaded.handlers:
         _bind_one(app, handler, context)
+    aliases = tuple(folded(alias) for alias in context.settings.aliases)
     wanted = [handler.subscription for handler in loaded.handlers]
-    return [subscription for subscription in wanted if subscription.types]
+    return [_with_aliases(subscription, aliases) for subscription in wanted if subscription.types]
+
+
+def _with_aliases(wanted: Subscription, aliases: tuple[str, ...]) -> Subscription:
+    """What the holders are told: they know the bots' names, but not the handlers' settings."""
+    asks = wanted.addressed or wanted.words or wanted.not_words or wanted.mentioned
+    return msgspec.structs.replace(wanted, aliases=aliases) if asks and aliases else wanted
 
 
 def _bind_one(app: Celery, handler: Handler[..., object], context: HandlerContext) -> None:

@@ -57,6 +57,11 @@ class Client:
         """The fleet's store."""
         return self._context.store
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other names that people address the bot by (the setting `botfleet_aliases`)."""
+        return self._context.settings.aliases
+
     @cached_property
     def bot(self) -> Bot:
         """The bot as the registry has it.

@@ -16,8 +16,8 @@ from ..model import State, Subscription
 from ..secrets import Token
 from ..store.base import Store
 from .client import Client
-from .declare import Handler
 from .event import Event
+from .handler import Handler
 
 _PREFIX = "on_"
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import ConfigurationError
 from .commands import Commands, handlers_of
-from .declare import Handler
+from .handler import Handler
 
 logger = logging.getLogger(__name__)
 

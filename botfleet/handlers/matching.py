@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..slack.address import addressed
+from ..slack.address import addressed, folded
 from .client import Client
 from .event import Event
 
@@ -42,7 +42,7 @@ def find(commands: Iterable[str], text: str) -> Match | None:
 
 def _after(words: Sequence[str], text: str) -> str | None:
     parts = text.split(None, len(words))
-    if [part.lower() for part in parts[: len(words)]] != words:
+    if [part.casefold() for part in parts[: len(words)]] != words:
         return None
     return parts[len(words)].rstrip() if len(parts) > len(words) else ""
 
@@ -58,8 +58,9 @@ class CommandMatcher:
 
     def __call__(self, event: Event, client: Client) -> Match | None:
         # The bot's name costs a look into the store; most people use the mention, or a direct message.
-        return self._find(event, "") or self._find(event, client.bot.bot_name)
+        aliases = [folded(alias) for alias in client.aliases]
+        return self._find(event, "", aliases) or self._find(event, client.bot.bot_name, aliases)
 
-    def _find(self, event: Event, bot_name: str) -> Match | None:
-        rest = addressed(event.text, event.bot_user_id, bot_name, event.is_dm)
+    def _find(self, event: Event, bot_name: str, aliases: Sequence[str]) -> Match | None:
+        rest = addressed(event.text, event.bot_user_id, bot_name, event.is_dm, aliases)
         return find(self.commands, rest) if rest else None

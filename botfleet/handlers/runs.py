@@ -11,8 +11,8 @@ from celery.exceptions import TaskPredicate
 from ..errors import StoreError
 from .client import Client
 from .context import HandlerContext
-from .declare import Handler
 from .event import Event
+from .handler import Handler
 from .matching import Match
 from .scrubbing import Scrubber
 

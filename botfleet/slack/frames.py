@@ -33,6 +33,9 @@ class Frame(msgspec.Struct, frozen=True, rename={"named_channel": "channel_id", 
     reply_to: Any = None
     ok: Any = None
     error: Any = None
+    reaction: Any = None
+    #: As they were sent: nothing here reads them.
+    attachments: msgspec.Raw = msgspec.Raw()
     #: `channel_id` and `user_id`, as events about files have them.
     named_channel: Any = None
     named_user: Any = None
@@ -67,6 +70,12 @@ class Frame(msgspec.Struct, frozen=True, rename={"named_channel": "channel_id", 
         if not own and not self.type.endswith("_marked"):
             own = self.ts
         return own if isinstance(own, str) else ""
+
+    @property
+    def has_attachments(self) -> bool:
+        """Whether a message has attachments."""
+        raw = bytes(self.attachments).strip()
+        return raw.startswith(b"[") and raw[1:].lstrip() != b"]"
 
     def __repr__(self) -> str:
         return f"<Frame {self.type} {self.channel_id} {self.time}>"

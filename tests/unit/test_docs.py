@@ -21,7 +21,7 @@ import pytest
 import botfleet
 from botfleet.celery import app
 from botfleet.cli import fleet
-from botfleet.handlers.declare import TaskOptions
+from botfleet.handlers.handler import TaskOptions
 from botfleet.model import STATES, Envelope, Subscription
 from botfleet.publishing.router import EVENT_QUEUES
 from botfleet.sandbox.control import GETS, POSTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import example, given
 
@@ -162,10 +163,91 @@ def test_words(text: str, matched: bool) -> None:
     assert matches(wants(words=("ping", "pong")), said(text)) is matched
 
 
+def test_aliases_address_the_bot_too() -> None:
+    called = wants(addressed=True, aliases=("hilfsbot", ":robot_face:"))
+    assert matches(called, said("Hilfsbot, ping"))
+    assert matches(called, said(":robot_face: ping"))
+    assert matches(called, said("pingbot ping"))
+    assert not matches(wants(addressed=True), said("hilfsbot ping"))
+
+
+def test_roles_may_differ_in_their_aliases() -> None:
+    first, second = wants(words=("ping",), aliases=("a",)), wants(words=("ping",), aliases=("b",))
+    assert Router([first, second, wants()]).match(ORIGIN, said("b ping")) == [second, wants()]
+
+
+@pytest.mark.parametrize(
+    ("text", "matched"), [("<@U0> ping", False), ("<@U0> pung", True), ("<@U0>", True), ("pung", False)]
+)
+def test_not_words(text: str, matched: bool) -> None:
+    assert matches(wants(addressed=True, not_words=("ping", "pong")), said(text)) is matched
+    assert matches(wants(not_words=("ping", "pong")), said(text)) is matched
+
+
+def test_no_word_at_all_is_a_word() -> None:
+    bare = wants(words=("",))
+    assert matches(bare, said("<@U0>:  "))
+    assert not matches(bare, said("<@U0> ping"))
+
+
+@pytest.mark.parametrize(
+    ("text", "matched"), [("=2+2", True), ("  = 2", True), ("HEY you", True), ("a=2", False), ("", False)]
+)
+def test_prefixes(text: str, matched: bool) -> None:
+    assert matches(wants(prefixes=("=", "hey")), said(text)) is matched
+
+
+@pytest.mark.parametrize(
+    ("text", "matched"), [("a cup of TEA", True), ("STRASSE", True), ("coffee", False), ("", False)]
+)
+def test_contains(text: str, matched: bool) -> None:
+    assert matches(wants(contains=("tea", "strasse")), said(text)) is matched
+
+
+@pytest.mark.parametrize(
+    ("text", "channel", "matched"),
+    [
+        ("thanks <@U0>!", "C1", True),
+        ("pingbot thanks", "C1", True),
+        ("tea", "D1", True),
+        ("tea", "C1", False),
+    ],
+)
+def test_mentioned(text: str, channel: str, matched: bool) -> None:
+    assert matches(wants(mentioned=True), said(text, channel)) is matched
+
+
+@pytest.mark.parametrize(
+    ("attachments", "matched"),
+    [
+        (b'[{"text":"x"}]', True),
+        (b"[]", False),
+        (b"[ ]", False),
+        (b"null", False),
+        (b'"x"', False),
+        (b"", False),
+    ],
+)
+def test_attachments(attachments: bytes, matched: bool) -> None:
+    frame = said(attachments=msgspec.Raw(attachments)) if attachments else said()
+    assert matches(wants(attachments=True), frame) is matched
+
+
+@pytest.mark.parametrize(
+    ("reaction", "matched"),
+    [("eyes", True), ("wave::skin-tone-3", True), ("eye", False), (None, False), ([], False)],
+)
+def test_reactions(reaction: Any, matched: bool) -> None:
+    frame = Frame(type="reaction_added", reaction=reaction)
+    assert matches(wants("reaction_added", reactions=("eyes", "wave")), frame) is matched
+
+
 @pytest.mark.parametrize("text", [None, 5, [], {}])
 def test_a_text_that_is_no_text_is_addressed_to_nobody(text: Any) -> None:
     assert not matches(wants(addressed=True), said(text, "D1"))
     assert not matches(wants(words=("ping",)), said(text, "D1"))
+    for filters in ({"prefixes": ("a",)}, {"contains": ("a",)}, {"mentioned": True}, {"not_words": ("a",)}):
+        assert not matches(wants(**filters), said(text, "D1"))
 
 
 def test_one_bots_events_only() -> None:
@@ -202,6 +284,11 @@ SUBSCRIPTIONS = st.builds(
     scopes=st.lists(st.sampled_from(["public", "private", "dm"]), max_size=2).map(tuple),
     addressed=st.booleans(),
     words=st.lists(st.sampled_from(["ping", "hi"]), max_size=2).map(tuple),
+    not_words=st.lists(st.sampled_from(["ping", "hi"]), max_size=1).map(tuple),
+    aliases=st.lists(st.sampled_from(["robo"]), max_size=1).map(tuple),
+    prefixes=st.lists(st.sampled_from(["pi", "<@u"]), max_size=2).map(tuple),
+    contains=st.lists(st.sampled_from(["hi", "ping"]), max_size=2).map(tuple),
+    mentioned=st.booleans(),
     own=st.booleans(),
     bots=st.booleans(),
     bot=st.sampled_from(["", "", "T1", "T2"]),
@@ -212,7 +299,9 @@ FRAMES = st.builds(
     subtype=st.sampled_from([None, None, *SUBTYPES]),
     channel=st.sampled_from([None, "C1", "D1", "G1"]),
     user=st.sampled_from([None, "U0", "U1"]),
-    text=st.sampled_from([None, "ping", "<@U0> ping", "pingbot: hi there", "<@U0>", "<@U1> ping", "hi"]),
+    text=st.sampled_from(
+        [None, "ping", "<@U0> ping", "pingbot: hi there", "<@U0>", "<@U1> ping", "hi", "Robo HI <@U0>"]
+    ),
     bot_id=st.sampled_from([None, None, "B0", "B9"]),
     channel_type=st.sampled_from([None, "im", "group", "channel"]),
 )
@@ -224,10 +313,19 @@ def naive(one: Subscription, frame: Frame) -> bool:
         return False
     if one.scopes and scope_of(frame) not in one.scopes:
         return False
-    if one.addressed or one.words:
-        rest = addressed(frame.text or "", "U0", "pingbot", scope_of(frame) == "dm")
-        if frame.text is None or rest is None or (one.words and first_word(rest) not in one.words):
+    text, is_dm = frame.text or "", scope_of(frame) == "dm"
+    rest = addressed(text, "U0", "pingbot", is_dm, one.aliases) if frame.text is not None else None
+    if one.addressed or one.words or one.not_words:
+        if rest is None or (one.words and first_word(rest) not in one.words):
             return False
+        if first_word(rest) in one.not_words:
+            return False
+    if one.prefixes and not text.lower().startswith(one.prefixes):
+        return False
+    if one.contains and not any(word in text.lower() for word in one.contains):
+        return False
+    if one.mentioned and rest is None and "<@U0>" not in text:
+        return False
     return frame.type != "message" or naive_message(one, frame)
 
 

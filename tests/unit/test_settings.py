@@ -52,7 +52,7 @@ def test_other_names_in_the_file_and_the_environment_are_left_alone(environ: dic
     [
         ("BOTFLEET_SHARD", "perhaps BOTFLEET_SHARDS"),
         ("BOTFLEET_TOKEN", "BOTFLEET_TOKENS_KEY"),
-        ("BOTFLEET_XYZZY", "there are BOTFLEET_BROKER_URL, "),
+        ("BOTFLEET_XYZZY", "BOTFLEET_BROKER_URL, "),
     ],
 )
 def test_an_unknown_name_in_the_environment(environ: dict[str, str], name: str, named: str) -> None:
