@@ -17,6 +17,7 @@
         ├── TokenRevoked         the token worked once and is dead now
         ├── ConnectionRateLimited   Slack asks to wait: `retry_after`
         ├── ConnectionClosed     the socket went away
+        ├── PerhapsDone          nobody knows whether it was done: to be repeated by nobody but a person
         ├── TokenAlreadyConnected
         └── TokenNotConnected    no such bot, or it has no connection
 
@@ -144,9 +145,11 @@ class SlackError(BotfleetError):
         error: Slack's error string (`channel_not_found`), or a short code of our own for what is not an
             answer (`timeout`, `unreachable`, `http_502`).
         retry_after: seconds, where Slack sent `Retry-After`.
+        perhaps_done: what was asked for may have been done nonetheless.
     """
 
     fatal = False
+    perhaps_done: bool = False
 
     def __init__(self, error: str, *, retry_after: float | None = None, detail: str = "") -> None:
         self.error = error
@@ -173,6 +176,16 @@ class ConnectionRateLimited(SlackError):
 
 class ConnectionClosed(SlackError):
     """The socket is closed."""
+
+
+class PerhapsDone(SlackError):
+    """It is unknown whether Slack did what was asked for: it failed in the midst, or did not answer.
+
+    A handler that ends with this is not run again, for it might say everything twice.
+    """
+
+    fatal = True
+    perhaps_done = True
 
 
 class TokenAlreadyConnected(SlackError):

@@ -213,9 +213,23 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     #: Further flat fields of a ping.
     extra: dict[str, Any] = {}
+    #: Of a message: under which somebody waits for its `Answer`; empty where nobody does.
+    ticket: str = ""
 
     def __repr__(self) -> str:
         return f"<Command {self.op} {self.key}>"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a message that a socket was to carry; for whoever waits for it."""
+
+    #: Slack's name for the message; empty where it was not said, or where nobody knows.
+    ts: str = ""
+    #: Slack's error string, or a short code of ours; empty where the message was said.
+    error: str = ""
+    detail: str = ""
+    #: The socket went away before Slack answered: the message was said, or was not.
+    in_doubt: bool = False
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
     connect-N   open websockets                           (connector.py)
     reactor     all sockets and sessions                  (reactor.py, roster.py)
     publisher   events to the broker                      (publishing/)
-    reporter    statuses to the store                     (reporter.py)
+    reporter    statuses, and answers to messages, to the store   (reporter.py)
     courier     commands from the shards' queues to the reactor
     keeper      leases, heartbeat, what changed in the registry and in the subscriptions
 
@@ -124,7 +124,7 @@ class Holder:
             self, timing_of(settings), asleep_after=max(_AWAKE * settings.dedupe_ttl, 10.0)
         )
         self._roster = Roster(self.reactor, room, settings.handover_timeout / 2, name, self._give_back, clock)
-        self._registry = Registry(store, self.reactor, self._roster)
+        self._registry = Registry(store, self.reactor, self._roster, self.answer)
         self._courier = Courier(store, self._registry)
         self._keeper = Keeper(self, store, settings, self._ownership, self._registry, self._courier)
         self._threads = {
@@ -215,6 +215,9 @@ class Holder:
         if self._leads(bot.key):
             self._log(bot, report)
             self._reporter.report(bot.key, status)
+
+    def answer(self, answered: rtm.Answered) -> None:
+        self._reporter.answer(answered.ticket, answered.answer)
 
     # For the keeper
 

@@ -55,6 +55,9 @@ class Surroundings(Protocol):
     def report(self, connection: Connection, report: rtm.Report, age: float = 0.0) -> None:
         """The bot's status changed, so many seconds ago."""
 
+    def answer(self, answered: rtm.Answered) -> None:
+        """Somebody waits to hear this of a message."""
+
 
 class Connection:
     """One bot in the reactor: its session, and the links that are open for it."""
@@ -185,7 +188,8 @@ class Reactor:
         Says nothing of its status: the bot is gone from the registry, or belongs to another holder now.
         """
         connection = self.connections.pop(key)
-        self._do(connection, [one for one in connection.session.stop() if isinstance(one, rtm.Close)])
+        stopped = connection.session.stop()
+        self._do(connection, [one for one in stopped if isinstance(one, rtm.Close | rtm.Answered)])
 
     def drive(self, connection: Connection, step: Callable[[rtm.Session, float], list[rtm.Action]]) -> None:
         """Has a session do something, and does what follows."""
@@ -329,6 +333,8 @@ class Reactor:
                 self._surroundings.report(connection, action)
             case rtm.Emit():
                 self._surroundings.emit(connection, action)
+            case rtm.Answered():
+                self._surroundings.answer(action)
             case rtm.Refused(reason):
                 key = connection.bot.key
                 logger.warning("%s: not sent: %s", key, reason, extra={"action": "send.refused", "bot": key})

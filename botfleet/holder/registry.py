@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-from ..model import Command
+from ..model import Answer, Command
+from ..slack.session import Answered
 from ..store.base import Store
 from .reactor import Reactor
 from .roster import Roster
@@ -23,10 +24,18 @@ class Registry:
 
     The courier and the keeper read at the same time; an older reading must not overtake a newer one, or it
     would undo it. So reading and handing over are one step.
+
+    Args:
+        store: where the bots are.
+        reactor, roster: where they are connected.
+        answer: told what becomes of messages to bots that are not here.
     """
 
-    def __init__(self, store: Store, reactor: Reactor, roster: Roster) -> None:
+    def __init__(
+        self, store: Store, reactor: Reactor, roster: Roster, answer: Callable[[Answered], None]
+    ) -> None:
         self._store = store
+        self._answer = answer
         self._reactor = reactor
         self._roster = roster
         # Held while the store is read and the result is put in the reactor's queue.
@@ -92,3 +101,5 @@ class Registry:
                 command.op,
                 extra={"action": "send.refused", "bot": command.key},
             )
+            if command.ticket:
+                self._answer(Answered(command.ticket, Answer(error="not_connected")))

@@ -1,4 +1,7 @@
-"""Writes statuses to the store, off the reactor's thread: the last one of each bot, a batch at a time."""
+"""Writes to the store what the reactor's thread has to tell: the last status of each bot, and answers.
+
+Statuses gather for a moment and go in batches; for answers somebody waits.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,21 @@ import threading
 from collections.abc import Callable
 
 from ..errors import StoreError
-from ..model import Status
+from ..model import Answer, Status
 from ..store.base import Store
 
 logger = logging.getLogger(__name__)
 
 #: Seconds for which statuses gather before they are written; a cold start changes each bot's twice.
 _GATHER = 0.05
+#: Seconds for which an answer is kept for who waits for it, or asks for it in a later try.
+ANSWER_TTL = 600.0
+#: Answers that wait for a store which is away, at the most; whoever waited has given up by then.
+_MOST_ANSWERS = 10_000
 
 
 class Reporter:
-    """Keeps statuses until the store has taken them.
+    """Keeps statuses and answers until the store has taken them.
 
     Args:
         store: where they go.
@@ -28,7 +35,8 @@ class Reporter:
         self._store = store
         self._may_write = may_write
         self._latest: dict[str, Status] = {}
-        # Guards _latest; held for microseconds only.
+        self._answers: dict[str, Answer] = {}
+        # Guards these two; held for microseconds only.
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -39,19 +47,43 @@ class Reporter:
             self._latest[key] = status
         self._wake.set()
 
+    def answer(self, ticket: str, answer: Answer) -> None:
+        """Takes note of what became of a message; never blocks."""
+        with self._lock:
+            if len(self._answers) < _MOST_ANSWERS:
+                self._answers[ticket] = answer
+        self._wake.set()
+
     def run(self) -> None:
         """Writes until `close`, and then what is left; the body of the reporter's thread."""
         while not self._closing.is_set():
             self._wake.wait()
             self._wake.clear()
-            self._closing.wait(_GATHER)
-            if not self.flush():
+            told = self._tell_answers()
+            if self._latest:
+                self._closing.wait(_GATHER)
+            if not (self.flush() and told):
                 self._closing.wait(1.0)
                 self._wake.set()
+        self._tell_answers()
         self.flush()
 
+    def _tell_answers(self) -> bool:
+        with self._lock:
+            answers, self._answers = self._answers, {}
+        try:
+            self._store.put_answers(answers, ANSWER_TTL)
+        except StoreError as exc:
+            with self._lock:
+                self._answers = {**answers, **self._answers}
+            logger.warning(
+                "Answers to %s messages wait for the store: %s", len(answers), exc, extra={"action": "answer"}
+            )
+            return False
+        return True
+
     def flush(self) -> bool:
-        """Writes what there is; False where the store did not take it (it is kept)."""
+        """Writes the statuses there are; False where the store did not take them (they are kept)."""
         with self._lock:
             batch, self._latest = self._latest, {}
         batch = {key: status for key, status in batch.items() if self._may_write(key)}

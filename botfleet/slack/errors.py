@@ -7,7 +7,9 @@ more try.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 from ..errors import ConnectionRateLimited, InvalidToken, SlackError, TokenRevoked
 
@@ -49,6 +51,8 @@ _RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
 _UNKNOWN_TOKEN = frozenset({"invalid_auth", "not_authed"})
 #: It may have been done in part, so a post is not safely repeated.
 _PERHAPS_DONE = frozenset({"internal_error", "fatal_error"})
+#: Codes of errors on a socket, as far as they are known.
+_FRAME_ERRORS = {-1: "ratelimited", 2: "no_text"}
 
 
 def classify(error: str) -> Group:
@@ -69,6 +73,20 @@ def perhaps_done(error: str) -> bool:
     return error in _PERHAPS_DONE
 
 
+def of_frame(error: Mapping[str, Any]) -> tuple[str, str]:
+    """The error string and Slack's words for the error of an answer on a socket, which has codes of its own.
+
+    >>> of_frame({"code": 2, "msg": "message text is missing"}), of_frame({"code": 9, "msg": "oh no"})
+    (('no_text', 'message text is missing'), ('rtm_error_9', 'oh no'))
+    >>> of_frame({"code": 3, "msg": "channel_not_found"})
+    ('channel_not_found', '')
+    """
+    said, code = str(error.get("msg", "")), error.get("code")
+    if said and said.replace("_", "").isalpha() and said.islower():
+        return said, ""
+    return _FRAME_ERRORS.get(code, f"rtm_error_{code}") if isinstance(code, int) else "rtm_error", said
+
+
 def to_exception(error: str, retry_after: float | None = None, detail: str = "") -> SlackError:
     """The exception for one of Slack's error strings (or a short code of ours, as `timeout`).
 
@@ -85,4 +103,5 @@ def to_exception(error: str, retry_after: float | None = None, detail: str = "")
         return kind(error, retry_after=retry_after, detail=detail)
     exc = SlackError(error, retry_after=retry_after, detail=detail)
     exc.fatal = group is Group.CONFIGURATION
+    exc.perhaps_done = perhaps_done(error)
     return exc

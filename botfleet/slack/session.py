@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 from ..clock import Chance, chance
 from ..errors import SlackError
-from ..model import Command, State
+from ..model import Answer, Command, State
 from .backoff import Backoff
-from .errors import Group, classify
+from .errors import Group, classify, of_frame
 from .frames import FRAME_LIMIT, Frame, encode
 
 #: Slack drops a typing indicator that comes sooner after the last one, seconds.
@@ -117,7 +117,15 @@ class Refused:
     reason: str
 
 
-Action = Connect | Send | Close | Publish | Emit | Report | Refused
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """It is known what became of a message that somebody waits for, or that nobody will ever know."""
+
+    ticket: str
+    answer: Answer
+
+
+Action = Connect | Send | Close | Publish | Emit | Report | Refused | Answered
 
 _NOTHING: list[Action] = []
 
@@ -134,6 +142,7 @@ class Session:
     """
 
     __slots__ = (
+        "_awaited",
         "_backoff",
         "_connected_at",
         "_credit",
@@ -173,6 +182,8 @@ class Session:
         self._doubts = 0
         self._last_id = 0
         self._outbox: deque[Command] = deque()
+        # Tickets by the numbers of frames whose answers somebody waits for.
+        self._awaited: dict[int, str] = {}
         self._credit = float(timing.send_burst)
         self._credit_at = 0.0
         # By channel: when it last saw a typing indicator of ours; only the last seconds'.
@@ -225,8 +236,7 @@ class Session:
 
     def stop(self) -> list[Action]:
         """Ends everything; messages that were not sent are forgotten."""
-        closing = self._drop()
-        self._outbox.clear()
+        closing = [*self._drop(), *self._empty_outbox("stopped")]
         self.phase = Phase.IDLE
         self._deadline = None
         return [*closing, Report("stopped")]
@@ -294,13 +304,18 @@ class Session:
         """The link is gone, whoever closed it."""
         if link == self._retiring:
             self._retiring = 0
-            return [Report("connecting")] if self.phase in (Phase.CONNECTING, Phase.OPENING) else []
+            doubted = self._doubt()
+            connecting = self.phase in (Phase.CONNECTING, Phase.OPENING)
+            return [*doubted, Report("connecting")] if connecting else doubted
         if link != self.link or self.phase not in (Phase.OPENING, Phase.CONNECTED):
             return []
         self.link = 0
+        doubted = self._doubt()
         if reason == "1008":
-            return self._wait(now, "rate_limited", self._timing.retry_base, state="rate_limited")
-        return self._wait(now, reason or "closed")
+            waiting = self._wait(now, "rate_limited", self._timing.retry_base, state="rate_limited")
+        else:
+            waiting = self._wait(now, reason or "closed")
+        return [*doubted, *waiting]
 
     def tick(self, now: float) -> list[Action]:
         """The deadline is reached."""
@@ -339,12 +354,23 @@ class Session:
     def _drop(self) -> list[Action]:
         links = [link for link in (self._retiring, self.link) if link]
         self.link = self._retiring = 0
-        return [Close(link) for link in links]
+        return [*(Close(link) for link in links), *self._doubt()]
 
     def _lost(self, reason: str, now: float) -> list[Action]:
         closing: list[Action] = [Close(self.link)]
         self.link = 0
-        return [*closing, *self._wait(now, reason)]
+        return [*closing, *self._doubt(), *self._wait(now, reason)]
+
+    def _doubt(self) -> list[Action]:
+        """Tells those who wait for answers that none will come: their link is gone."""
+        awaited, self._awaited = self._awaited, {}
+        doubtful = Answer(error="connection_lost", in_doubt=True)
+        return [Answered(ticket, doubtful) for ticket in awaited.values()]
+
+    def _empty_outbox(self, error: str) -> list[Action]:
+        """Forgets what waits to be sent, and tells those who wait for an answer."""
+        unsent = self.take_unsent()
+        return [Answered(command.ticket, Answer(error=error)) for command in unsent if command.ticket]
 
     def _wait(
         self, now: float, error: str, floor: float = 0.0, state: State = "disconnected"
@@ -358,17 +384,15 @@ class Session:
         return [Report(state, error, delay)]
 
     def _die(self, error: str) -> list[Action]:
-        closing = self._drop()
+        closing = [*self._drop(), *self._empty_outbox(error)]
         self._deadline = None
-        self._outbox.clear()
         self.phase = Phase.DEAD
         told = Emit("bot_disabled", {"type": "bot_disabled", "error": error})
         return [*closing, Report("token_revoked", error), told]
 
     def _give_up(self, error: str) -> list[Action]:
-        closing = self._drop()
+        closing = [*self._drop(), *self._empty_outbox(error)]
         self._deadline = None
-        self._outbox.clear()
         self.phase = Phase.DEAD
         return [*closing, Report("disconnected", error)]
 
@@ -400,9 +424,11 @@ class Session:
         self.phase = Phase.CONNECTED
         self._connected_at = now
         self._doubts = 0
+        # Numbers begin anew, and the former link will answer no more.
         self._last_id = 0
         closing: list[Action] = [Close(self._retiring)] if self._retiring else []
         self._retiring = 0
+        closing += self._doubt()
         flushed = self._flush(now)
         self._schedule(now)
         return [Report("connected"), *closing, *flushed, Publish(frame, raw)]
@@ -424,11 +450,17 @@ class Session:
 
     def _on_answer(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
         """A frame without a type: Slack's answer to something sent, perhaps out of order."""
-        if frame.reply_to is None:
+        if not isinstance(frame.reply_to, int):
             return []
+        ticket = self._awaited.pop(frame.reply_to, "")
         if frame.ok is False and isinstance(frame.error, dict):
-            return [Refused(f"Slack refused a message: {frame.error.get('msg', frame.error.get('code'))}")]
-        return []
+            error, detail = of_frame(frame.error)
+            return [
+                Refused(f"Slack refused a message: {detail or error}"),
+                *_answered(ticket, Answer(error=error, detail=detail)),
+            ]
+        ts = frame.ts if isinstance(frame.ts, str) else ""
+        return _answered(ticket, Answer(ts=ts))
 
     def _on_pong(self, link: int, frame: Frame, raw: bytes, now: float) -> list[Action]:
         return _NOTHING
@@ -437,11 +469,12 @@ class Session:
 
     def _send_message(self, command: Command, now: float) -> list[Action]:
         if _is_too_long(command):
-            return [Refused(f"a message over {FRAME_LIMIT} bytes can't go over the socket")]
+            reason = f"a message over {FRAME_LIMIT} bytes can't go over the socket"
+            return _refuse(command, "msg_too_long", reason)
         if self.phase in (Phase.IDLE, Phase.DEAD):
-            return [Refused("the bot has no connection and will have none")]
+            return _refuse(command, "not_connected", "the bot has no connection and will have none")
         if len(self._outbox) >= self._timing.send_buffer:
-            return [Refused(f"{self._timing.send_buffer} messages wait already")]
+            return _refuse(command, "buffer_full", f"{self._timing.send_buffer} messages wait already")
         self._outbox.append(command)
         if self.phase is not Phase.CONNECTED:
             return []
@@ -464,7 +497,10 @@ class Session:
         self._credit_at = now
 
     def _frame(self, command: Command) -> Send:
-        return Send(self.link, _encode_command(command, self._take_id()))
+        number = self._take_id()
+        if command.ticket:
+            self._awaited[number] = command.ticket
+        return Send(self.link, _encode_command(command, number))
 
     def _may_type(self, command: Command, now: float) -> bool:
         """Whether a typing indicator is due; one that is not is left out, for it would come too late."""
@@ -479,6 +515,15 @@ class Session:
     def _take_id(self) -> int:
         self._last_id += 1
         return self._last_id
+
+
+def _answered(ticket: str, answer: Answer) -> list[Action]:
+    """Nothing where nobody waits."""
+    return [Answered(ticket, answer)] if ticket else _NOTHING
+
+
+def _refuse(command: Command, error: str, reason: str) -> list[Action]:
+    return [Refused(reason), *_answered(command.ticket, Answer(error=error, detail=reason))]
 
 
 def _encode_command(command: Command, number: int) -> str:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..model import Bot, Command, HolderInfo, Member, Status, Subscription, shard_of
+from ..model import Answer, Bot, Command, HolderInfo, Member, Status, Subscription, shard_of
 
 #: Given the bot as it is (None where there is none), returns it as it should be (None removes it).
 Change = Callable[[Bot | None], Bot | None]
@@ -99,6 +99,34 @@ class Beat(NamedTuple):
     drain: bool
 
 
+class Pacing(NamedTuple):
+    """How often something may be done in the whole fleet.
+
+    Attributes:
+        name: what is paced; empty for what is not.
+        rate: turns a second, over time.
+        burst: turns that may be taken at once after a pause.
+    """
+
+    name: str = ""
+    rate: float = 1.0
+    burst: int = 1
+
+
+class Admission(NamedTuple):
+    """What `Store.admit` said.
+
+    Attributes:
+        noted: what was noted under the mark: it was done already. None where nothing was.
+        wait: seconds until it may be done.
+        taken: the turn after that wait is the caller's; else nothing was taken, and it has to ask again.
+    """
+
+    noted: str | None
+    wait: float
+    taken: bool
+
+
 class Store(ABC):
     """The registry of bots, their statuses, subscriptions, shard queues, leases and small marks.
 
@@ -129,6 +157,10 @@ class Store(ABC):
         Raises:
             StoreError: the row is there but can't be read.
         """
+
+    @abstractmethod
+    def bot_and_status(self, key: str) -> tuple[Bot | None, Status | None]:
+        """One bot and its status, at the cost of one of them; as `bot` and `status` give them."""
 
     @abstractmethod
     def bots(self, shard: int) -> dict[str, Bot]:
@@ -223,6 +255,55 @@ class Store(ABC):
         What is taken is gone: a command is a hint that reconciliation backs, or a message that may be lost
         with the process.
         """
+
+    # What goes out to Slack
+
+    @abstractmethod
+    def send_once(self, command: Command, mark: str, ttl: float) -> str | None:
+        """Puts a command into its shard's queue, unless this was done before under the same mark.
+
+        After `StoreUnavailable` it may have been done, or not; the mark tells.
+
+        Args:
+            mark: what names it; remembered for `ttl` seconds.
+
+        Returns:
+            None where it was put; else the ticket of the command that was put under this mark.
+        """
+
+    @abstractmethod
+    def put_answers(self, answers: Mapping[str, Answer], ttl: float) -> None:
+        """Keeps answers by ticket for `ttl` seconds, for those who wait for them."""
+
+    @abstractmethod
+    def wait_for_answer(self, ticket: str, timeout: float) -> Answer | None:
+        """The answer under a ticket, which stays there; waits up to `timeout` seconds for it."""
+
+    @abstractmethod
+    def admit(
+        self, mark: str, halt: str, pacing: Pacing = Pacing(), patience: float = 0.0, ttl: float = 60.0
+    ) -> Admission:
+        """Asks whether something may be done: not if it was done before, and not too soon.
+
+        Args:
+            mark: under which `note` says that it was done, and which is remembered for `ttl` seconds more;
+                empty for what may be done again.
+            halt: what `halt` was told to hold up.
+            pacing: whose turn it takes, where that is less than `patience` seconds away.
+            patience: seconds that the caller would wait for its turn.
+        """
+
+    @abstractmethod
+    def note(self, mark: str, value: str, ttl: float) -> None:
+        """Notes that something was done, for `ttl` seconds; `value` is what `admit` gives to who asks again."""
+
+    @abstractmethod
+    def forget(self, mark: str) -> None:
+        """Takes back what was noted, or sent once, under a mark."""
+
+    @abstractmethod
+    def halt(self, name: str, seconds: float) -> None:
+        """Has `admit` hold something up for so many seconds; what was said before counts where it is longer."""
 
     # Holders, and who owns what
 

@@ -7,15 +7,39 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Generic, TypeVar
 
 from ..clock import Clock, wall_clock
 from ..errors import StoreError, StoreUnavailable
-from ..model import Bot, Command, HolderInfo, Member
-from .base import Beat, Changes, DoorEntry, Handover, Lease, Seat
+from ..model import Answer, Bot, Command, HolderInfo, Member
+from .base import Admission, Beat, Changes, DoorEntry, Handover, Lease, Pacing, Seat
 from .rows import RowStore
+
+T = TypeVar("T")
 
 #: Expired marks are swept away each time so many new ones were set.
 _SWEEP_EVERY = 1000
+
+
+class _Expiring(Generic[T]):
+    """Values by name, each for a time; swept now and then."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._found: dict[str, tuple[T, float]] = {}
+
+    def get(self, name: str) -> T | None:
+        value, until = self._found.get(name, (None, 0.0))
+        return value if until > self._clock() else None
+
+    def put(self, name: str, value: T, ttl: float) -> None:
+        now = self._clock()
+        self._found[name] = value, now + ttl
+        if len(self._found) % _SWEEP_EVERY == 0:
+            self._found = {name: found for name, found in self._found.items() if found[1] > now}
+
+    def drop(self, name: str) -> None:
+        self._found.pop(name, None)
 
 
 class MemoryStore(RowStore):
@@ -57,6 +81,9 @@ class MemoryStore(RowStore):
         self._marks: dict[str, float] = {}
         self._cursors: Counter[str] = Counter()
         self._paces: dict[str, float] = {}
+        self._noted = _Expiring[str](clock)
+        self._answers = _Expiring[bytes](clock)
+        self._halts: dict[str, float] = {}
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -79,6 +106,10 @@ class MemoryStore(RowStore):
     def _bot_row(self, key: str) -> bytes | None:
         with self._held():
             return self._bots[self.shard(key)].get(key.encode())
+
+    def _bot_and_status_rows(self, key: str) -> tuple[bytes | None, bytes | None]:
+        with self._held():
+            return self._bot_row(key), self._status_row(key)
 
     def _bot_rows(self, shard: int) -> Mapping[bytes, bytes]:
         with self._held():
@@ -193,6 +224,63 @@ class MemoryStore(RowStore):
             for queue in filter(None, map(self._queues.get, shards)):
                 rows.extend(queue.popleft() for _ in range(min(len(queue), limit - len(rows))))
             return self._read_commands(rows)
+
+    # What goes out to Slack
+
+    def send_once(self, command: Command, mark: str, ttl: float) -> str | None:
+        with self._held():
+            noted = self._noted.get(mark)
+            self._noted.put(mark, command.ticket if noted is None else noted, ttl)
+            if noted is None:
+                self.send([command])
+            return noted
+
+    def put_answers(self, answers: Mapping[str, Answer], ttl: float) -> None:
+        with self._held():
+            for ticket, answer in answers.items():
+                self._answers.put(ticket, self._row(answer), ttl)
+            self._changed.notify_all()
+
+    def wait_for_answer(self, ticket: str, timeout: float) -> Answer | None:
+        with self._held():
+            self._changed.wait_for(lambda: self._closed or self._answers.get(ticket), timeout)
+            return self._read_answer(self._answers.get(ticket))
+
+    def admit(
+        self, mark: str, halt: str, pacing: Pacing = Pacing(), patience: float = 0.0, ttl: float = 60.0
+    ) -> Admission:
+        with self._held():
+            noted = self._noted.get(mark) if mark else None
+            if noted is not None:
+                self._noted.put(mark, noted, ttl)
+                return Admission(noted, 0.0, False)
+            now = self._clock()
+            halted = self._halts.get(halt, 0.0) - now
+            return Admission(None, halted, False) if halted > 0 else self._take_turn(now, pacing, patience)
+
+    def _take_turn(self, now: float, pacing: Pacing, patience: float) -> Admission:
+        if not pacing.name:
+            return Admission(None, 0.0, True)
+        turn = max(now, self._paces.get(pacing.name, 0.0))
+        wait = max(0.0, turn - (pacing.burst - 1) / pacing.rate - now)
+        if wait > patience:
+            return Admission(None, wait, False)
+        self._paces[pacing.name] = turn + 1.0 / pacing.rate
+        return Admission(None, wait, True)
+
+    def note(self, mark: str, value: str, ttl: float) -> None:
+        with self._held():
+            self._noted.put(mark, value, ttl)
+
+    def forget(self, mark: str) -> None:
+        with self._held():
+            self._noted.drop(mark)
+
+    def halt(self, name: str, seconds: float) -> None:
+        with self._held():
+            now = self._clock()
+            self._halts = {halted: until for halted, until in self._halts.items() if until > now}
+            self._halts[name] = max(self._halts.get(name, 0.0), now + seconds)
 
     # Holders, and who owns what
 

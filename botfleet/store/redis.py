@@ -19,6 +19,9 @@ Keys, each after the prefix; what is done to several of them at once is in `lua/
     botfleet:once:{mark}             string  expires
     botfleet:cursor:{name}           string  counter
     botfleet:pace:{name}             string  when its next turn is; expires then
+    botfleet:noted:{mark}            string  what `note` or `send_once` left there; expires
+    botfleet:answer:{ticket}         list    one Answer; expires
+    botfleet:halt:{name}             string  expires when the halt ends
 
 A command that broke with its connection is sent again, once, only if doing it twice is the same as doing it
 once; anything else is `StoreUnavailable` and the caller's to decide, for it may or may not have been done.
@@ -43,8 +46,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..errors import ConfigurationError, StoreError, StoreUnavailable
-from ..model import Bot, Command, HolderInfo, Member, shard_of
-from .base import Beat, Changes, DoorEntry, Handover, Lease, Seat
+from ..model import Answer, Bot, Command, HolderInfo, Member, shard_of
+from .base import Admission, Beat, Changes, DoorEntry, Handover, Lease, Pacing, Seat
 from .rows import RowStore
 
 T = TypeVar("T")
@@ -203,6 +206,13 @@ class RedisStore(RowStore):
         row: bytes | None = self._do("HGET", self._teams(self.shard(key)), key, again=True)
         return row
 
+    def _bot_and_status_rows(self, key: str) -> tuple[bytes | None, bytes | None]:
+        shard = self.shard(key)
+        bot, status = self._together(
+            [("HGET", self._teams(shard), key), ("HGET", self._tokens(shard), key)], again=True
+        )
+        return bot, status
+
     def _bot_rows(self, shard: int) -> Mapping[bytes, bytes]:
         rows: Mapping[bytes, bytes] = self._do("HGETALL", self._teams(shard), again=True)
         return rows
@@ -315,6 +325,56 @@ class RedisStore(RowStore):
             with contextlib.suppress(StoreUnavailable):
                 rows = rows + self._script("drain", queues, [limit - len(rows)], again=False)
         return rows
+
+    # What goes out to Slack
+
+    def send_once(self, command: Command, mark: str, ttl: float) -> str | None:
+        keys = [self._own("noted", mark), self._own("shard", self.shard(command.key))]
+        args = [self._row(command), command.ticket, _milliseconds(ttl)]
+        noted: bytes | None = self._script("send_once", keys, args, again=False)
+        return None if noted is None else noted.decode()
+
+    def put_answers(self, answers: Mapping[str, Answer], ttl: float) -> None:
+        commands: list[tuple[Any, ...]] = []
+        for ticket, answer in answers.items():
+            key = self._own("answer", ticket)
+            commands += [("LPUSH", key, self._row(answer)), ("PEXPIRE", key, _milliseconds(ttl))]
+        if commands:
+            # Again: whoever waits looks at the first one, and they are the same.
+            self._together(commands, again=True)
+
+    def wait_for_answer(self, ticket: str, timeout: float) -> Answer | None:
+        key = self._own("answer", ticket)
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            wait = max(0.01, min(left, _LONGEST_WAIT))
+            # From its list to the same list: it stays for whoever asks again, with its expiry.
+            row = self._do("BLMOVE", key, key, "LEFT", "LEFT", wait, again=True)
+            if row is not None:
+                return self._read_answer(row)
+        return None
+
+    def admit(
+        self, mark: str, halt: str, pacing: Pacing = Pacing(), patience: float = 0.0, ttl: float = 60.0
+    ) -> Admission:
+        keys = [self._own("noted", mark), self._own("halt", halt), self._own("pace", pacing.name)]
+        interval = math.ceil(1e6 / pacing.rate) if pacing.name else 0
+        args = [interval, interval * (pacing.burst - 1), math.floor(patience * 1e6), _milliseconds(ttl)]
+        # Again: a turn that was taken for nothing only delays the next one.
+        noted, wait, taken = self._script("admit", keys, args, again=True)
+        return Admission(None if noted is None else noted.decode(), wait / 1e6, bool(taken))
+
+    def note(self, mark: str, value: str, ttl: float) -> None:
+        self._do("SET", self._own("noted", mark), value, "PX", _milliseconds(ttl), again=True)
+
+    def forget(self, mark: str) -> None:
+        self._do("DEL", self._own("noted", mark), again=True)
+
+    def halt(self, name: str, seconds: float) -> None:
+        key, milliseconds = self._own("halt", name), _milliseconds(seconds)
+        self._together(
+            [("SET", key, 1, "NX", "PX", milliseconds), ("PEXPIRE", key, milliseconds, "GT")], again=True
+        )
 
     # Holders, and who owns what
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from ..errors import StoreError, UsageError
-from ..model import Bot, Command, HolderInfo, Member, Status, Subscription
+from ..model import Answer, Bot, Command, HolderInfo, Member, Status, Subscription
 from .base import Change, DoorEntry, Store
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ _encode = msgspec.json.Encoder().encode
 _BOT = msgspec.json.Decoder(Bot)
 _STATUS = msgspec.json.Decoder(Status)
 _SUBSCRIPTIONS = msgspec.json.Decoder(tuple[Subscription, ...])
+_ANSWER = msgspec.json.Decoder(Answer)
 _COMMAND = msgspec.json.Decoder(Command)
 _HOLDER = msgspec.json.Decoder(HolderInfo)
 _MEMBER = msgspec.json.Decoder(Member)
@@ -42,6 +43,9 @@ class RowStore(Store):
 
     @abstractmethod
     def _bot_row(self, key: str) -> bytes | None: ...
+
+    @abstractmethod
+    def _bot_and_status_rows(self, key: str) -> tuple[bytes | None, bytes | None]: ...
 
     @abstractmethod
     def _bot_rows(self, shard: int) -> Mapping[bytes, bytes]: ...
@@ -76,6 +80,10 @@ class RowStore(Store):
     def bot(self, key: str) -> Bot | None:
         return self._readable_bot(key, self._bot_row(key))
 
+    def bot_and_status(self, key: str) -> tuple[Bot | None, Status | None]:
+        bot, status = self._bot_and_status_rows(key)
+        return self._readable_bot(key, bot), self._readable_status(key, status)
+
     def bots(self, shard: int) -> dict[str, Bot]:
         return self._read_all(_BOT, self._bot_rows(shard), "bot")
 
@@ -100,7 +108,9 @@ class RowStore(Store):
     # Statuses
 
     def status(self, key: str) -> Status | None:
-        row = self._status_row(key)
+        return self._readable_status(key, self._status_row(key))
+
+    def _readable_status(self, key: str, row: bytes | None) -> Status | None:
         return None if row is None else self._read(_STATUS, row, "status", key)
 
     def statuses(self, shard: int) -> dict[str, Status]:
@@ -202,6 +212,9 @@ class RowStore(Store):
             rows.setdefault(self.shard(command.key), []).append(_encode(command))
         return rows
 
+    def _read_answer(self, row: bytes | None) -> Answer | None:
+        return None if row is None else self._read(_ANSWER, row, "answer", "of a socket")
+
     @staticmethod
-    def _row(value: Bot | HolderInfo | Member) -> bytes:
+    def _row(value: Answer | Bot | Command | HolderInfo | Member) -> bytes:
         return _encode(value)

@@ -14,9 +14,9 @@ import redis
 
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import StoreError, StoreUnavailable, UsageError
-from botfleet.model import Bot, Command, HolderInfo, Member, Subscription, shard_of
+from botfleet.model import Answer, Bot, Command, HolderInfo, Member, Subscription, shard_of
 from botfleet.store import DoorEntry, MemoryStore, Store
-from botfleet.store.base import Beat, Handover, Lease, Seat
+from botfleet.store.base import Admission, Beat, Handover, Lease, Pacing, Seat
 from botfleet.store.redis import RedisStore, client_of
 from tests.conftest import flush
 from tests.integration.store_values import SHARDS, add, bot, connected, key_in, remove, run_threads
@@ -659,6 +659,108 @@ def test_a_pace_may_change(store: Store) -> None:
     store.reserve("connect", 0.1)
     assert 9.0 < store.reserve("connect", 1.0) <= 10.0
     assert 10.0 < store.reserve("connect", 1.0) <= 11.0
+
+
+# What goes out to Slack
+
+
+def test_a_bot_comes_with_its_status(store: Store) -> None:
+    add(store, bot())
+    assert store.bot_and_status("T1") == (bot(), None)
+    store.put_statuses({"T1": connected()})
+    assert store.bot_and_status("T1") == (bot(), connected())
+    assert store.bot_and_status("T2") == (None, None)
+
+
+def test_a_command_is_sent_once_under_a_mark(world: World) -> None:
+    one = Command(op="message", key=key_in(3), channel="C1", text="hi", ticket="a")
+    again = msgspec.structs.replace(one, ticket="b")
+    assert world.store.send_once(one, "m1", 60.0) is None
+    assert world.other.send_once(again, "m1", 60.0) == "a"
+    assert world.store.send_once(again, "m2", 60.0) is None
+    assert world.store.receive([3], 0.0) == [one, again]
+
+
+def test_a_command_without_a_ticket_is_sent_once_too(store: Store) -> None:
+    one = Command(op="message", key=key_in(3), channel="C1", text="hi")
+    assert [store.send_once(one, "m1", 60.0) for _ in range(2)] == [None, ""]
+    assert len(store.receive([3], 0.0)) == 1
+
+
+def test_of_many_only_one_sends(world: World) -> None:
+    one = Command(op="message", key=key_in(3), channel="C1", text="hi")
+    stores = (world.store, world.other)
+    run_threads(lambda n: stores[n % 2].send_once(one, "m1", 60.0), 16)
+    assert len(world.store.receive([3], 0.0)) == 1
+
+
+def test_a_mark_expires_or_is_forgotten(store: Store) -> None:
+    one = Command(op="message", key=key_in(3), channel="C1", text="hi")
+    store.send_once(one, "short", 0.05)
+    # Asking makes it live on, so that it is not asked too often.
+    eventually(lambda: store.send_once(one, "short", 0.05) is None, interval=0.2)
+    store.send_once(one, "long", 60.0)
+    store.forget("long")
+    assert store.send_once(one, "long", 60.0) is None
+    assert len(store.receive([3], 0.0)) == 4
+
+
+def test_an_answer_stays_for_all_who_wait_for_it(world: World) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(store.wait_for_answer, "t1", 10.0) for store in (world.store, world.other)]
+        world.store.put_answers({"t1": Answer(ts="1.5"), "t2": Answer(error="no_text")}, 60.0)
+        assert [one.result(timeout=10) for one in waiting] == [Answer(ts="1.5")] * 2
+    assert world.other.wait_for_answer("t1", 0.1) == Answer(ts="1.5")
+    assert world.other.wait_for_answer("t2", 0.1) == Answer(error="no_text")
+
+
+def test_an_answer_that_does_not_come_or_has_expired(store: Store) -> None:
+    assert store.wait_for_answer("t1", 0.05) is None
+    store.put_answers({"t1": Answer(ts="1.5")}, 0.3)
+    assert store.wait_for_answer("t1", 0.05) == Answer(ts="1.5")
+    # Being looked at does not lengthen its life.
+    eventually(lambda: store.wait_for_answer("t1", 0.01) is None)
+
+
+def test_a_burst_is_admitted_at_once_and_the_rest_in_turn(world: World) -> None:
+    # So slow a pace that what the calls take does not matter.
+    stores, pacing = (world.store, world.other), Pacing("T1:C1", rate=0.1, burst=3)
+    found = run_threads(lambda n: stores[n % 2].admit("", "post", pacing, patience=25.0), 8)
+    admitted: list[Admission] = sorted(found, key=lambda one: (not one.taken, one.wait))  # type: ignore[arg-type, union-attr, return-value]
+    assert [(round(one.wait, -1), one.taken) for one in admitted] == [
+        *[(0.0, True)] * 3,
+        (10.0, True),
+        (20.0, True),
+        *[(30.0, False)] * 3,
+    ]
+    assert world.store.admit("", "post", Pacing("T1:C2", rate=0.1)) == (None, 0.0, True)
+
+
+def test_what_was_noted_is_not_admitted_again(world: World) -> None:
+    pacing = Pacing("T1:C1", rate=0.1)
+    assert world.store.admit("m1", "post", pacing) == (None, 0.0, True)
+    world.store.note("m1", '{"ts": "1.5"}', 60.0)
+    assert world.other.admit("m1", "post", pacing) == ('{"ts": "1.5"}', 0.0, False)
+    world.other.forget("m1")
+    assert world.store.admit("m1", "post", pacing).noted is None
+
+
+def test_what_is_halted_waits_and_takes_no_turn(world: World) -> None:
+    pacing = Pacing("T1:C1", rate=0.01)
+    world.store.halt("T1:chat.postMessage", 30.0)
+    world.store.halt("T1:chat.postMessage", 1.0)
+    noted, wait, taken = world.other.admit("", "T1:chat.postMessage", pacing, patience=60.0)
+    assert (noted, taken) == (None, False)
+    assert 25.0 < wait <= 30.0
+    assert world.other.admit("", "T1:chat.update", pacing) == (None, 0.0, True)
+
+
+def test_a_halt_ends_and_may_grow(store: Store) -> None:
+    store.halt("post", 0.05)
+    eventually(lambda: store.admit("", "post").taken)
+    store.halt("post", 10.0)
+    store.halt("post", 30.0)
+    assert store.admit("", "post").wait > 20.0
 
 
 # In memory only

@@ -5,10 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any, TypeVar
 
-from botfleet.model import Command
+from botfleet.model import Answer, Command
 from botfleet.slack.errors import to_exception
 from botfleet.slack.frames import decode
-from botfleet.slack.session import Action, Close, Connect, Emit, Phase, Publish, Report, Send, Session, Timing
+from botfleet.slack.session import (
+    Action,
+    Answered,
+    Close,
+    Connect,
+    Emit,
+    Phase,
+    Publish,
+    Report,
+    Send,
+    Session,
+    Timing,
+)
 
 A = TypeVar("A")
 
@@ -43,8 +55,10 @@ class Driver:
     def stop(self) -> list[Action]:
         return self._say(self.session.stop())
 
-    def send(self, op: str = "message", text: str = "hi", channel: str = "C1", **extra: Any) -> list[Action]:
-        command = Command(op=op, key="T1", channel=channel, text=text, extra=extra)  # type: ignore[arg-type]
+    def send(
+        self, op: str = "message", text: str = "hi", channel: str = "C1", ticket: str = "", **extra: Any
+    ) -> list[Action]:
+        command = Command(op=op, key="T1", channel=channel, text=text, ticket=ticket, extra=extra)  # type: ignore[arg-type]
         return self._say(self.session.send(command, self.now))
 
     def opened(self, link: int | None = None) -> list[Action]:
@@ -109,6 +123,10 @@ class Driver:
     def frames(self) -> list[dict[str, Any]]:
         """What the last call wrote to sockets."""
         return [json.loads(one.text) for one in of(Send, self.said)]
+
+    def answers(self) -> list[tuple[str, Answer]]:
+        """What the last call told those who wait."""
+        return [(one.ticket, one.answer) for one in of(Answered, self.said)]
 
     def texts(self) -> list[str]:
         return [frame["text"] for frame in self.frames() if frame["type"] == "message"]

@@ -16,10 +16,10 @@ from botfleet.errors import SlackError
 from botfleet.holder.link import READ_SIZE, READS_IN_A_ROW, WRITE_BOUND
 from botfleet.holder.reactor import Connection, Reactor
 from botfleet.holder.threads import WatchedThread
-from botfleet.model import Bot, Command
+from botfleet.model import Answer, Bot, Command
 from botfleet.slack.envelope import Origin
 from botfleet.slack.frames import Frame
-from botfleet.slack.session import STABLE, Emit, Phase, Report, Timing
+from botfleet.slack.session import STABLE, Answered, Emit, Phase, Report, Timing
 from tests.waiting import eventually
 
 from .wire import CLOSE, Peer, frame
@@ -35,6 +35,7 @@ class Rig:
         connects: the links that are to be opened, with their time.
         published: keys and payloads, in order.
         reports: keys and states, in order.
+        answers: tickets and what became of their messages.
         deaths: what killed the thread.
     """
 
@@ -43,6 +44,7 @@ class Rig:
         self.connects: list[tuple[str, int, float]] = []
         self.published: list[tuple[str, dict[str, object]]] = []
         self.reports: list[tuple[str, str, str]] = []
+        self.answers: list[tuple[str, Answer]] = []
         self.deaths: list[BaseException] = []
         self.unwanted: set[bytes] = set()
         self.passed_over: list[bytes] = []
@@ -69,6 +71,9 @@ class Rig:
 
     def report(self, connection: Connection, report: Report, age: float = 0.0) -> None:
         self.reports.append((connection.bot.key, report.state, report.error))
+
+    def answer(self, answered: Answered) -> None:
+        self.answers.append((answered.ticket, answered.answer))
 
     # Hands
 

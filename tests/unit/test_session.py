@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from botfleet.model import Answer
 from botfleet.slack.errors import GROUPS, Group, to_exception
 from botfleet.slack.frames import FRAME_LIMIT
 from botfleet.slack.session import (
@@ -11,6 +12,7 @@ from botfleet.slack.session import (
     SLOW,
     STABLE,
     TYPING_INTERVAL,
+    Answered,
     Close,
     Connect,
     Emit,
@@ -598,6 +600,100 @@ class TestAnswers:
     def test_odd_answers_are_survived(self, driver: Driver, frame: dict[str, object]) -> None:
         driver.connect()
         assert driver.received(**frame) == []
+
+    def test_who_waits_hears_what_slack_called_the_message(self, driver: Driver) -> None:
+        driver.connect()
+        driver.send(ticket="t1")
+        driver.send(ticket="t2")
+        driver.send()
+        driver.received(ok=True, reply_to=2, ts="2.0", text="hi")
+        assert driver.answers() == [("t2", Answer(ts="2.0"))]
+        driver.received(ok=True, reply_to=3, ts="3.0", text="hi")
+        assert driver.answers() == []
+        driver.received(ok=True, reply_to=1, ts="1.0", text="hi")
+        assert driver.answers() == [("t1", Answer(ts="1.0"))]
+        driver.received(ok=True, reply_to=1, ts="1.0", text="hi")
+        assert driver.answers() == []
+
+    @pytest.mark.parametrize(
+        ("error", "answer"),
+        [
+            ({"code": 3, "msg": "channel_not_found"}, Answer(error="channel_not_found")),
+            (
+                {"code": 2, "msg": "message text is missing"},
+                Answer(error="no_text", detail="message text is missing"),
+            ),
+            (
+                {"code": -1, "msg": "slow down, too many messages..."},
+                Answer(error="ratelimited", detail="slow down, too many messages..."),
+            ),
+            ({"code": 77, "msg": "Oh"}, Answer(error="rtm_error_77", detail="Oh")),
+            ({}, Answer(error="rtm_error")),
+        ],
+    )
+    def test_who_waits_hears_slacks_refusal(
+        self, driver: Driver, error: dict[str, object], answer: Answer
+    ) -> None:
+        driver.connect()
+        driver.send(ticket="t1")
+        driver.received(ok=False, reply_to=1, error=error)
+        assert driver.answers() == [("t1", answer)]
+
+    @pytest.mark.parametrize("how", ["closed", "silent", "disconnect", "stop", "goodbye"])
+    def test_who_waits_hears_that_nobody_will_know(self, driver: Driver, how: str) -> None:
+        driver.connect()
+        driver.send(ticket="t1")
+        before = len(driver.all)
+        match how:
+            case "closed":
+                driver.closed()
+            case "silent":
+                driver.sleep(2 * TIMING.ping_interval + 1)
+            case "disconnect":
+                driver.send("disconnect")
+            case "stop":
+                driver.stop()
+            case "goodbye":
+                driver.received(type="goodbye")
+                driver.closed(link=1)
+        doubt = Answer(error="connection_lost", in_doubt=True)
+        assert [(one.ticket, one.answer) for one in of(Answered, driver.all[before:])] == [("t1", doubt)]
+
+    def test_an_answer_may_come_on_the_former_link(self, driver: Driver) -> None:
+        driver.connect()
+        driver.send(ticket="t1")
+        driver.restart()
+        driver.received(1, ok=True, reply_to=1, ts="1.0")
+        assert driver.answers() == [("t1", Answer(ts="1.0"))]
+
+    def test_the_former_links_answers_are_not_taken_for_the_new_ones(self, driver: Driver) -> None:
+        driver.connect()
+        driver.send(ticket="t1")
+        driver.restart()
+        driver.hello()
+        assert driver.answers() == [("t1", Answer(error="connection_lost", in_doubt=True))]
+        driver.send(ticket="t2")
+        driver.received(1, ok=True, reply_to=1, ts="1.0")
+        assert driver.answers() == []
+        driver.received(ok=True, reply_to=1, ts="2.0")
+        assert driver.answers() == [("t2", Answer(ts="2.0"))]
+
+    def test_who_waits_hears_that_it_will_not_be_sent(self, driver: Driver) -> None:
+        driver.send(ticket="idle")
+        assert [ticket for ticket, answer in driver.answers() if answer.error == "not_connected"] == ["idle"]
+        driver.start()
+        for n in range(TIMING.send_buffer):
+            driver.send(ticket=f"t{n}")
+        driver.send(ticket="too much")
+        assert [(ticket, answer.error) for ticket, answer in driver.answers()] == [("too much", "buffer_full")]
+        driver.send(ticket="too long", text="x" * FRAME_LIMIT)
+        assert [(ticket, answer.error) for ticket, answer in driver.answers()] == [
+            ("too long", "msg_too_long")
+        ]
+        driver.failed("account_inactive")
+        assert driver.answers() == [
+            (f"t{n}", Answer(error="account_inactive")) for n in range(TIMING.send_buffer)
+        ]
 
     def test_numbers_are_new_on_each_connection_and_unique_in_it(self, driver: Driver) -> None:
         driver.connect()
