@@ -23,6 +23,8 @@ _HOMES = {
     "Event": "handlers",
     "Match": "handlers",
     "Handler": "handlers",
+    "Sent": "handlers",
+    "formatting": "handlers",
     "Manager": "manager",
     "Settings": "settings",
     "BatchFailed": "errors",
@@ -49,10 +51,12 @@ __all__ = [
     "Handler",
     "Manager",
     "Match",
+    "Sent",
     "Settings",
     "add_token",
     "check_token",
     "command",
+    "formatting",
     "message",
     "on",
     "remove_token",
@@ -76,7 +80,7 @@ if TYPE_CHECKING:
         update_token,
     )
     from .errors import BatchFailed, BotfleetError, ConfigurationError
-    from .handlers import Client, Commands, Event, Handler, Match, command, on
+    from .handlers import Client, Commands, Event, Handler, Match, Sent, command, formatting, on
     from .manager import Manager
     from .settings import Settings
 else:

@@ -130,13 +130,26 @@ def status(*team_ids: str, namespace: str | None = None) -> dict[str, Any]:
 def message(
     team_id: str, channel: str, text: str, namespace: str | None = None, **options: Any
 ) -> dict[str, Any]:
-    """Says something in a team; `{"ok", "team_id", "error"}`."""
+    """Says something in a team; takes what `Client.message` does.
+
+    Returns:
+        `{"ok", "team_id", "error", "channel", "ts"}`; the last two are None where nobody knows them (yet).
+    """
     try:
         bot = app.fleet.find(team_id, namespace)
-        Client(app.handler_context, bot.team_id, bot.namespace).message(channel, text, **options)
+        client = Client(app.handler_context, bot.team_id, bot.namespace, origin=_request_id())
+        sent = client.message(channel, text, **options)
     except BotfleetError as exc:
-        return {"ok": False, "team_id": as_shown(team_id), "error": str(exc)}
-    return {"ok": True, "team_id": bot.team_id, "error": None}
+        shown = as_shown(team_id)
+        return {"ok": False, "team_id": shown, "error": str(exc), "channel": None, "ts": None}
+    place, ts = (sent.channel, sent.ts) if sent else (None, None)
+    return {"ok": True, "team_id": bot.team_id, "error": None, "channel": place, "ts": ts}
+
+
+def _request_id() -> str:
+    """The id of the message that has the task run, so that it says nothing twice when it comes again."""
+    task = app.current_task
+    return f"{task.name} {task.request.id}" if task is not None and task.request.id else ""
 
 
 @_task("reconcile", ignore_result=True, autoretry_for=(), acks_late=False)

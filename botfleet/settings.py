@@ -164,7 +164,11 @@ class Settings:
         connect_rate: connections a second that all holders together open; 0 means no limit.
         retry_base, retry_cap: bounds of the backoff, seconds.
         max_connections: sockets in one holder.
+        send_rate: messages a second that the whole fleet posts in one channel by the Web API; 0: no limit.
         send_buffer: what a bot's connection keeps to send while it is not connected, in messages.
+        unfurl: whether links in messages show what is behind them.
+        shadow: whether handlers run and nothing is sent.
+        shadow_channels: channels (ids or `#names`) and users that are sent to nevertheless.
         publish_buffer: bytes of events that a holder keeps while the broker is away.
         dedupe_ttl: seconds for which an event's mark is kept.
         dedupe_marks: marks kept at the most; beyond that the oldest go sooner.
@@ -198,7 +202,11 @@ class Settings:
     retry_base: float = _option(1.0, _number(0.01, 60, "seconds"))
     retry_cap: float = _option(60.0, _number(0.1, 3600, "seconds"))
     max_connections: int = _option(10_000, _integer(1, 1_000_000, "sockets"))
+    send_rate: float = _option(1.0, _number(0, 1000, "messages a second"))
     send_buffer: int = _option(100, _integer(1, 100_000, "messages"))
+    unfurl: bool = _option(False, _flag)
+    shadow: bool = _option(False, _flag)
+    shadow_channels: tuple[str, ...] = _option((), _list)
     publish_buffer: int = _option(256 * 2**20, _integer(2**10, 2**40, "bytes"))
     dedupe_ttl: float = _option(600.0, _number(1, 86_400, "seconds"))
     dedupe_marks: int = _option(3_000_000, _integer(1000, 1_000_000_000, "marks"))

@@ -13,29 +13,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 import msgspec
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry import (
-    HttpRequest,
-    HttpResponse,
-    RateLimitErrorRetryHandler,
-    RetryHandler,
-    RetryState,
-)
+from slack_sdk.errors import SlackApiError, SlackClientError, SlackRequestError
+from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
 
-from .errors import InvalidToken, SlackError
+from .errors import BotfleetError, InvalidToken, PerhapsDone, SlackError
 from .secrets import Token
 from .settings import Settings
 from .slack.errors import to_exception
+from .slack.methods import is_read
 
 _MAX_TOKEN = 1000
-#: Seconds of `Retry-After` that are waited out in place; a longer pause is the caller's to plan.
-_PATIENCE = 10.0
-#: Last parts of methods that change nothing, and so may be called again after a failure.
-_READS = ("info", "list", "history", "members", "replies", "test", "lookupByEmail", "getPermalink")
 
 # slack_sdk logs answers, texts and URLs of sockets at DEBUG, and logs each error that it also raises.
 _sdk_logger = logging.getLogger("botfleet.webapi.slack_sdk")
@@ -137,11 +128,11 @@ class SlackApi:
             )
 
     def web_client(self, token: Token) -> WebClient:
-        """slack_sdk's client for a team. It waits out short rate limits and repeats failed reads, once each.
+        """slack_sdk's client for a team. It repeats failed reads, once; rate limits are the caller's matter.
 
         What it raises is slack_sdk's; wrap calls in `translated()` for botfleet's errors.
         """
-        return self._client(token, [_ShortRateLimits(max_retry_count=2), _FailedReads(max_retry_count=1)])
+        return self._client(token, [_FailedReads(max_retry_count=1)])
 
     def _client(self, token: Token, retry_handlers: list[RetryHandler]) -> WebClient:
         return WebClient(
@@ -160,24 +151,53 @@ class SlackApi:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turns what slack_sdk and the network raise into `SlackError`s, chained."""
+def translated(changes: bool = False) -> Iterator[None]:
+    """Turns what slack_sdk and the network raise into `SlackError`s, chained.
+
+    Args:
+        changes: what is called changes something: where it may have been done, that is a `PerhapsDone`.
+    """
     try:
         yield
-    except SlackApiError as exc:
-        # No chain: the SDK's text repeats the whole answer.
-        raise _refusal(exc.response) from None
-    except TimeoutError as exc:
-        raise SlackError("timeout", detail="Slack did not answer in time") from exc
-    except URLError as exc:
-        if isinstance(exc.reason, TimeoutError):
-            raise SlackError("timeout", detail="Slack did not answer in time") from exc
-        raise SlackError("unreachable", detail=f"Slack's API: {exc.reason}") from exc
-    except (OSError, http.client.HTTPException) as exc:
-        raise SlackError("unreachable", detail=f"Slack's API: {exc or type(exc).__name__}") from exc
-    except (SlackClientError, ValueError, AttributeError) as exc:
+    except BotfleetError:
+        raise
+    except Exception as exc:
+        error = error_of(exc)
+        if error is None:
+            raise
+        if changes and error.perhaps_done:
+            error = PerhapsDone(error.error, retry_after=error.retry_after, detail=error.detail)
+        # No chain from Slack's answers: the SDK's text repeats them as a whole.
+        raise error from (None if isinstance(exc, SlackApiError) else exc)
+
+
+def error_of(exc: Exception) -> SlackError | None:
+    """What something means that slack_sdk or the network raised; None for what is not of their making."""
+    if isinstance(exc, SlackApiError):
+        return _refusal(exc.response)
+    if isinstance(exc, URLError):
+        return _not_asked(exc)
+    if isinstance(exc, TimeoutError):
+        error = SlackError("timeout", detail="Slack did not answer in time")
+    elif isinstance(exc, OSError | http.client.HTTPException):
+        error = SlackError("unreachable", detail=f"Slack's API: {exc or type(exc).__name__}")
+    elif isinstance(exc, SlackClientError | ValueError | AttributeError):
         # slack_sdk trips over answers that are JSON but no object, or text in no known encoding.
-        raise SlackError("bad_answer", detail="what came back is no answer of Slack's Web API") from exc
+        error = SlackError("bad_answer", detail="what came back is no answer of Slack's Web API")
+    else:
+        return None
+    # Slack was asked, and nobody knows what it did.
+    error.perhaps_done = not isinstance(exc, SlackRequestError)
+    return error
+
+
+def _not_asked(exc: URLError) -> SlackError:
+    """What urllib raises before the question has left."""
+    if isinstance(exc, HTTPError):
+        return SlackError(f"http_{exc.code}", detail="not an answer of Slack")
+    if isinstance(exc.reason, TimeoutError):
+        return SlackError("timeout", detail="Slack did not answer in time")
+    return SlackError("unreachable", detail=f"Slack's API: {exc.reason}")
 
 
 def _refusal(response: Any) -> SlackError:
@@ -188,9 +208,11 @@ def _refusal(response: Any) -> SlackError:
     if status == 429:
         return to_exception("ratelimited", _retry_after(response.headers))
     if not _is_error_string(error):
-        return SlackError(
-            "bad_answer" if status == 200 else f"http_{status}", detail="not an answer of Slack"
-        )
+        code = "bad_answer" if status == 200 else f"http_{status}"
+        no_answer = SlackError(code, detail="not an answer of Slack")
+        # 503 says that nothing was done; any other may come from a proxy that lost Slack's answer.
+        no_answer.perhaps_done = status == 200 or (status >= 500 and status != 503)
+        return no_answer
     needed = answer.get("needed")
     detail = f"needed: {needed}" if isinstance(needed, str) else ""
     return to_exception(error, _retry_after(response.headers), detail)
@@ -232,23 +254,6 @@ def _needed(answer: Mapping[str, Any], name: str) -> str:
     return value
 
 
-class _ShortRateLimits(RateLimitErrorRetryHandler):
-    """Waits where Slack asks for a short pause; slack_sdk's own would sleep for any time it is told."""
-
-    def _can_retry(
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> bool:
-        if response is None or response.status_code != 429:
-            return False
-        pause = _retry_after(response.headers)
-        return pause is not None and pause <= _PATIENCE
-
-
 class _FailedReads(RetryHandler):
     """Repeats reads after a server error or a lost connection; a post may have been done."""
 
@@ -261,4 +266,4 @@ class _FailedReads(RetryHandler):
         error: Exception | None = None,
     ) -> bool:
         failed = response.status_code >= 500 if response is not None else isinstance(error, OSError)
-        return failed and request.url.rsplit(".", 1)[-1] in _READS
+        return failed and is_read(request.url.partition("?")[0].rpartition("/")[2])

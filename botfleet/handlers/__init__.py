@@ -14,6 +14,7 @@ Nothing here knows Celery but `binding` and what it runs handlers with, `runs`, 
 are therefore not imported from here.
 """
 
+from . import formatting
 from .chained import command
 from .client import Client
 from .commands import Commands
@@ -23,8 +24,10 @@ from .event import Event
 from .handler import Handler
 from .loader import Loaded, load
 from .matching import Match
+from .sent import Broadcast, Sent
 
 __all__ = [
+    "Broadcast",
     "Client",
     "Commands",
     "Event",
@@ -32,7 +35,9 @@ __all__ = [
     "HandlerContext",
     "Loaded",
     "Match",
+    "Sent",
     "command",
+    "formatting",
     "load",
     "on",
 ]

@@ -92,7 +92,7 @@ class BatchRun:
         return self._go_on(failed["id"], left, failures, exc) if left else exc
 
     def _try_again(self, what: str, left: Envelopes, failures: int, exc: Exception) -> Exception:
-        wait = self.policy.wait(failures)
+        wait = self.policy.wait(failures, exc)
         logger.warning(
             "handler %s failed for %s, try %s of %s; %s left, again in %g s: %r",
             *(self.handler.name, what, failures, self._tries(), len(left), wait, reason_of(exc)),

@@ -12,6 +12,7 @@ from celery import Celery
 from ..errors import (
     ConfigurationError,
     InvalidToken,
+    PerhapsDone,
     SealError,
     TokenNotConnected,
     TokenRevoked,
@@ -24,7 +25,7 @@ from .batches import BatchRun
 from .context import HandlerContext
 from .handler import Handler
 from .loader import Loaded
-from .retries import RetryPolicy
+from .retries import RetryPolicy, no_sooner
 from .runs import Run
 
 __all__ = ["DEFAULT_OPTIONS", "HandlerContext", "HandlerTask", "bind"]
@@ -45,6 +46,7 @@ DEFAULT_OPTIONS: dict[str, Any] = {
         InvalidToken,
         TokenRevoked,
         TokenNotConnected,
+        PerhapsDone,
     ),
     "retry_backoff": True,
     "retry_backoff_max": 60,
@@ -54,6 +56,22 @@ DEFAULT_OPTIONS: dict[str, Any] = {
 
 class HandlerTask(EventTask):
     """Base of the tasks of handlers that take one event."""
+
+    def retry(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: Any = None,
+        throw: bool = True,
+        eta: Any = None,
+        countdown: float | None = None,
+        **options: Any,
+    ) -> Any:
+        """Has Celery try again, and not sooner than whoever failed asks for with `retry_after`."""
+        if eta is None:
+            planned = self.default_retry_delay if countdown is None else countdown
+            countdown = no_sooner(planned, exc)
+        return super().retry(args, kwargs, exc, throw, eta, countdown, **options)
 
     def on_retry(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Says in one line that a handler failed and is tried again; Celery logs the last failure."""

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import IO, Any
 
 from slack_sdk import WebClient
 
 from ..errors import SlackError, TokenNotConnected, TokenRevoked, UsageError
-from ..model import Bot, Command, State, bot_key
+from ..model import Bot, Command, State, Status, bot_key
 from ..secrets import Token
+from ..slack.methods import is_read
 from ..store.base import Store
 from ..webapi import translated
+from .arguments import checked, contents, fits_a_frame, is_user_id, param, ts_of
+from .broadcast import broadcast
 from .context import HandlerContext
 from .event import Event
+from .sending import Sender
+from .sent import Broadcast, Sent
+from .shadow import Shadow
+from .splitting import split
+from .web import TeamWebClient
 
 logger = logging.getLogger(__name__)
 
-#: Slack asks to keep texts to 4,000 characters, and disconnects at a frame over 16 KB.
-_MAX_TEXT = 4_000
-_MAX_FRAME = 16 * 1024
-#: Bytes for the rest of a message's frame: id, type, channel.
-_FRAME_ROOM = 200
+#: Options of chat.postMessage that belong to one message of several.
+_ONLY_LAST = ("attachments", "metadata")
 
 
 class Client:
@@ -37,15 +44,27 @@ class Client:
         team_id: the bot's team.
         namespace: the bot's namespace.
         event: what is answered by `reply`, where there is an event.
+        origin: names what several tries of the same work have in common, so that what one of them has sent
+            is not sent again by the next; empty where it may be.
     """
 
     def __init__(
-        self, context: HandlerContext, team_id: str, namespace: str = "", event: Event | None = None
+        self,
+        context: HandlerContext,
+        team_id: str,
+        namespace: str = "",
+        event: Event | None = None,
+        origin: str = "",
     ) -> None:
         self.team_id = team_id
         self.namespace = namespace
         self.event = event
         self._context = context
+        self._origin = origin
+        shadow = Shadow(context, self.id, self._resolved)
+        self._sender = Sender(context, self.id, origin, shadow)
+
+    # What is known of the bot
 
     @property
     def id(self) -> str:
@@ -69,7 +88,7 @@ class Client:
         Raises:
             TokenNotConnected: there is no such bot (any more).
         """
-        bot = self._context.store.bot(self.id)
+        bot, _ = self._registered
         if bot is None:
             raise TokenNotConnected("team_not_found", detail=f"no bot {self.id} is registered")
         return bot
@@ -92,45 +111,222 @@ class Client:
 
     @cached_property
     def web(self) -> WebClient:
-        """slack_sdk's WebClient for the team. What it raises is slack_sdk's."""
-        return self._context.api.web_client(self.token)
+        """slack_sdk's WebClient for the team. What it raises is slack_sdk's.
 
-    def message(self, channel: str | None, text: str, **options: Any) -> None:
-        """Says something.
+        Its calls, too, wait for their turn, are not repeated by a later try of the handler, and are held back
+        in shadow mode.
+        """
+        return TeamWebClient(self._context.api.web_client(self.token), self._sender)
+
+    # Saying something
+
+    def message(
+        self,
+        channel: str | None,
+        text: str,
+        *,
+        wait: bool = False,
+        unfurl: bool | None = None,
+        **options: Any,
+    ) -> Sent | None:
+        """Says something; a long text in several messages.
 
         Plain text goes out over the bot's socket, where it has one; it waits there while the socket is being
-        connected. With any option, without a socket, and when too long for a frame, it is chat.postMessage.
+        connected. With a link, with any option, without a socket, and when too long for a frame, it is
+        chat.postMessage.
 
         Args:
             channel: a channel's id or `#name`, or a user's id for a direct message. None, which an event
                 without a channel or user gives, is refused.
             text: what to say.
+            wait: for Slack's answer, also over the socket.
+            unfurl: whether links show what is behind them; the setting `unfurl` decides where not given.
             options: chat.postMessage's, e.g. `thread_ts` or `blocks`.
+
+        Returns:
+            What was said; None where it is on its way over the socket and nobody waits.
 
         Raises:
             UsageError: the channel or the text is no text, or is empty.
             TokenNotConnected: no such bot, or it is stopped.
             TokenRevoked: its token is dead.
+            ConnectionRateLimited: Slack, or the fleet's own pace, asks to wait for longer than a call may
+                take: `retry_after`.
+            PerhapsDone: nobody knows whether it was said.
             SlackError: Slack refused.
         """
-        channel = _checked(channel, text, options)
+        channel = checked(channel, text, options)
         self._check_running()
         channel = self._resolved(channel)
-        if options or channel.startswith("#") or not self._has_socket or not _fits_a_frame(text):
-            with translated():
-                self.web.chat_postMessage(channel=channel, text=text, **options)
-        else:
-            self._send(Command(op="message", key=self.id, channel=channel, text=text))
+        pieces = [text] if "blocks" in options else split(text)
+        if not options and self._may_go_by_socket(channel, pieces, unfurl):
+            return self._say_all(channel, pieces, wait)
+        return self._post_all("chat.postMessage", channel, pieces, self._with_unfurling(unfurl, options))
 
-    def reply(self, text: str, **options: Any) -> None:
-        """Answers the event: in its channel, and in its thread where it is in one.
+    def reply(
+        self, text: str, *, wait: bool = False, unfurl: bool | None = None, **options: Any
+    ) -> Sent | None:
+        """Answers the event: in its channel, and in its thread where it is in one; as `message`.
 
         Raises:
             UsageError: there is no event, or it happened in no channel.
         """
-        if self.event is not None and self.event.thread_ts:
-            options.setdefault("thread_ts", self.event.thread_ts)
-        self.message(self._event_channel("reply"), text, **options)
+        channel = self._event_channel("reply")
+        return self.message(channel, text, wait=wait, unfurl=unfurl, **{**self._thread(), **options})
+
+    def dm(
+        self, user: str | None, text: str, *, wait: bool = False, unfurl: bool | None = None, **options: Any
+    ) -> Sent | None:
+        """Says something to one user, in their direct message with the bot; as `message`."""
+        return self.message(user, text, wait=wait, unfurl=unfurl, **options)
+
+    def ephemeral(
+        self,
+        user: str | None,
+        text: str,
+        *,
+        channel: str | None = None,
+        **options: Any,
+    ) -> Sent:
+        """Shows something to one user in a channel, until they look elsewhere; no history keeps it.
+
+        Args:
+            user: the user's id.
+            text: what to show; a long one in several pieces.
+            channel: where; the event's channel and thread where not given.
+            options: chat.postEphemeral's.
+
+        Raises:
+            SlackError: Slack refused: `user_not_in_channel` …
+        """
+        user = checked(user, text, options)
+        if channel is None:
+            channel, options = self._event_channel("ephemeral"), {**self._thread(), **options}
+        pieces = [text] if "blocks" in options else split(text)
+        return self._post_all("chat.postEphemeral", self._target(channel), pieces, {**options, "user": user})
+
+    def broadcast(
+        self, text: str, to: str = "#general", *, namespace: str | None = None, **options: Any
+    ) -> Broadcast:
+        """Says something in a channel of every team; as `message`, by every bot of the fleet.
+
+        One bot's failure hinders no other. It takes its time: for many teams use a task of its own.
+
+        Args:
+            text: what to say.
+            to: the channel, by its `#name`, for ids differ from team to team.
+            namespace: only bots of this namespace; empty for those without one.
+            options: as `message` takes them.
+
+        Raises:
+            UsageError: the channel or the text is no text, or is empty.
+            StoreUnavailable: the store is away; some may have said it.
+        """
+        checked(to, text, options)
+
+        def speak(bot: Bot, status: Status | None) -> None:
+            other = Client(self._context, bot.team_id, bot.namespace, origin=self._origin)
+            other._registered = bot, status
+            other.message(to, text, **options)
+
+        return broadcast(self._context.store, speak, namespace)
+
+    # Doing something to what was said
+
+    def react(self, name: str, message: Sent | str | None = None, *, channel: str | None = None) -> None:
+        """Puts an emoji under a message; where it is there already, nothing happens.
+
+        Args:
+            name: the emoji's, with colons or without.
+            message: what `message` gave, or a `ts`; the event's message where not given.
+            channel: of a `ts`; the event's channel where not given.
+        """
+        self._reaction("reactions.add", "already_reacted", name, message, channel)
+
+    def unreact(self, name: str, message: Sent | str | None = None, *, channel: str | None = None) -> None:
+        """Takes an emoji of the bot's away; where there is none, nothing happens. As `react`."""
+        self._reaction("reactions.remove", "no_reaction", name, message, channel)
+
+    def update(self, message: Sent | str, text: str, *, channel: str | None = None, **options: Any) -> Sent:
+        """Changes a message of the bot's; up to 4,000 characters. `message` and `channel` are as in `react`.
+
+        Raises:
+            SlackError: Slack refused: `message_not_found`, `cant_update_message`, `msg_too_long` …
+        """
+        place, ts = self._place(message, channel, "update")
+        checked(place, text, options)
+        return _sent_of(self.call("chat.update", channel=place, ts=ts, text=text, **options), place)
+
+    def delete(self, message: Sent | str, *, channel: str | None = None) -> None:
+        """Deletes a message of the bot's, all pieces of a long one; takes what `react` does.
+
+        Raises:
+            SlackError: Slack refused: `message_not_found`, `cant_delete_message` …
+        """
+        place, ts = self._place(message, channel, "delete")
+        for each in (ts, *(message.more if isinstance(message, Sent) else ())):
+            self.call("chat.delete", channel=place, ts=each)
+
+    def upload(
+        self,
+        file: str | os.PathLike[str] | bytes | IO[bytes] | None = None,
+        *,
+        content: str | None = None,
+        filename: str | None = None,
+        title: str | None = None,
+        comment: str | None = None,
+        channel: str | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Brings a file to Slack and shows it in a channel.
+
+        Args:
+            file: its path, its bytes, or what is open for reading; else give `content`.
+            content: the file's text.
+            filename: its name; a path's own where not given.
+            title: shown above it.
+            comment: the message that it comes with.
+            channel: where; the event's channel and thread where not given.
+            options: further ones of slack_sdk's `files_upload_v2`.
+
+        Returns:
+            Slack's description of the file: `id`, `name`, `permalink` …
+
+        Raises:
+            UsageError: there is neither `file` nor `content`, or both.
+            OSError: the file can't be read.
+            SlackError: Slack refused.
+        """
+        raw, name = contents(file, content)
+        if channel is None:
+            channel, options = self._event_channel("upload"), {**self._thread(), **options}
+        given = {"filename": filename or name, "title": title, "initial_comment": comment, **options}
+        channel = self._target(channel)
+        with translated(changes=True):
+            answer = self.web.files_upload_v2(file=raw, channel=channel, **given)
+        found = answer.get("file")
+        return found if isinstance(found, dict) else {}
+
+    def call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Calls any method of the Web API.
+
+        Args:
+            method: its name, as `conversations.invite`.
+            arguments: its arguments; None is left out.
+
+        Returns:
+            Slack's answer.
+
+        Raises:
+            PerhapsDone: the method changes something, and nobody knows whether it did.
+            SlackError: Slack refused.
+        """
+        params = {name: param(value) for name, value in arguments.items() if value is not None}
+        with translated(changes=not is_read(method)):
+            answer = self.web.api_call(method, params=params).data
+        return answer if isinstance(answer, dict) else {}
+
+    # What only a socket does
 
     def typing(self, channel: str | None = None) -> None:
         """Shows that the bot is typing, in the event's channel where none is given.
@@ -138,14 +334,14 @@ class Client:
         Only sockets can do that; elsewhere nothing happens.
         """
         channel = channel or self._event_channel("typing")
-        self._frame(Command(op="typing", key=self.id, channel=channel))
+        self._signal(Command(op="typing", key=self.id, channel=channel))
 
     def ping(self, **extra: str | int | float | bool) -> None:
         """Pings over the bot's socket; `extra` fields come back in the answer. Without a socket, nothing."""
         for name, value in extra.items():
             if not isinstance(value, str | int | float):
                 raise UsageError(f"ping's {name} is no plain value; takes texts, numbers, true and false")
-        self._frame(Command(op="ping", key=self.id, extra=dict(extra)))
+        self._signal(Command(op="ping", key=self.id, extra=dict(extra)))
 
     def secrets(self) -> list[str]:
         """What must not be logged of what was looked up so far: the token, and its stored form."""
@@ -156,25 +352,78 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client {self.id}>"
 
+    # Ways out
+
+    @cached_property
+    def _registered(self) -> tuple[Bot | None, Status | None]:
+        return self._context.store.bot_and_status(self.id)
+
     @property
     def _has_socket(self) -> bool:
         return self.bot.transport == "rtm"
 
-    def _frame(self, command: Command) -> None:
+    def _may_go_by_socket(self, channel: str, pieces: list[str], unfurl: bool | None) -> bool:
+        """Whether all pieces may; if only some did, they would overtake the others."""
+        if not self._has_socket or channel.startswith("#"):
+            return False
+        unfurled = self._context.settings.unfurl if unfurl is None else unfurl
+        # Over the socket Slack unfurls whatever it likes.
+        return all(fits_a_frame(piece) and (unfurled or "://" not in piece) for piece in pieces)
+
+    def _say_all(self, channel: str, pieces: Sequence[str], wait: bool) -> Sent | None:
+        self._check_alive()
+        sent = [self._sender.say(channel, piece, wait) for piece in pieces]
+        known = [one for one in sent if one is not None]
+        return _joined(known) if known else None
+
+    def _post_all(self, method: str, channel: str, pieces: Sequence[str], options: dict[str, Any]) -> Sent:
+        early = {name: value for name, value in options.items() if name not in _ONLY_LAST}
+        return _joined(
+            [
+                self._post(method, channel, piece, options if number == len(pieces) else early)
+                for number, piece in enumerate(pieces, 1)
+            ]
+        )
+
+    def _post(self, method: str, channel: str, text: str, options: dict[str, Any]) -> Sent:
+        arguments = {"channel": channel, "text": text, **options}
+        with translated(changes=True):
+            if method == "chat.postMessage":
+                answer = self.web.chat_postMessage(**arguments)
+            else:
+                answer = self.web.chat_postEphemeral(**arguments)
+        return _sent_of(answer.data if isinstance(answer.data, dict) else {}, channel)
+
+    def _signal(self, command: Command) -> None:
         if self._has_socket:
             self._check_running()
-            self._send(command)
+            self._check_alive()
+            self._sender.signal(command)
         else:
             logger.debug("%s has no socket for %s", self.id, command.op, extra={"action": "frame_skipped"})
 
-    def _send(self, command: Command) -> None:
-        if self.status == "token_revoked":
+    def _reaction(
+        self, method: str, done: str, name: str, message: Sent | str | None, channel: str | None
+    ) -> None:
+        place, ts = self._place(message, channel, "a reaction")
+        try:
+            self.call(method, channel=place, timestamp=ts, name=name.strip(":"))
+        except SlackError as exc:
+            if exc.error != done:
+                raise
+
+    # Checks
+
+    def _check_alive(self) -> None:
+        _, status = self._registered
+        if status is not None and status.state == "token_revoked":
             raise TokenRevoked("token_revoked", detail=f"the token of the bot {self.id} is dead")
-        self._context.store.send([command])
 
     def _check_running(self) -> None:
         if self.bot.desired == "stopped":
             raise TokenNotConnected("stopped", detail=f"the bot {self.id} is stopped")
+
+    # Places
 
     def _event_channel(self, what: str) -> str:
         channel = self.event.channel if self.event is not None else None
@@ -182,40 +431,55 @@ class Client:
             raise UsageError(f"{what} needs an event that happened in a channel; name one, with message()")
         return channel
 
+    def _thread(self) -> dict[str, Any]:
+        """The option that keeps an answer in the event's thread."""
+        thread = self.event.thread_ts if self.event is not None else None
+        return {"thread_ts": thread} if thread else {}
+
+    def _place(self, message: Sent | str | None, channel: str | None, what: str) -> tuple[str, str]:
+        """The channel and the `ts` of a message that something is done to."""
+        self._check_running()
+        if isinstance(message, Sent):
+            return message.channel, message.ts
+        ts = message or ts_of(self.event)
+        if not ts:
+            raise UsageError(f"{what} needs a message: what message() gave, or a ts and its channel")
+        return self._target(channel or self._event_channel(what)), ts
+
+    def _target(self, channel: str) -> str:
+        self._check_running()
+        return self._resolved(channel)
+
     def _resolved(self, channel: str) -> str:
         """The channel to send to: a user's id becomes the direct message with that user."""
-        if not _is_user_id(channel):
+        if not is_user_id(channel):
             return channel
         known = self._context.direct_messages
         found = known.get(self.id, channel)
         if found is None:
             found = self._open_direct_message(channel)
-            known.put(self.id, channel, found)
+            if found != channel:  # A shadow opens none.
+                known.put(self.id, channel, found)
         return found
 
     def _open_direct_message(self, user: str) -> str:
-        with translated():
-            opened = self.web.conversations_open(users=user).get("channel")
+        opened = self.call("conversations.open", users=user).get("channel")
         if not isinstance(opened, dict) or not isinstance(opened.get("id"), str):
             raise SlackError("bad_answer", detail="conversations.open gave no channel")
         return str(opened["id"])
 
-
-def _checked(channel: object, text: object, options: dict[str, Any]) -> str:
-    """The channel, where it and the text can be used."""
-    if not isinstance(channel, str) or not channel:
-        raise UsageError("the channel is an id, as C0123, D0123 or U0123, or #name")
-    if not isinstance(text, str):
-        raise UsageError(f"the text is {type(text).__name__}; takes text")
-    if not text and not options:
-        raise UsageError("the text is empty")
-    return channel
+    def _with_unfurling(self, unfurl: bool | None, options: dict[str, Any]) -> dict[str, Any]:
+        if unfurl is None:
+            unfurl = self._context.settings.unfurl
+        return {"unfurl_links": unfurl, "unfurl_media": unfurl, **options}
 
 
-def _is_user_id(channel: str) -> bool:
-    return channel[0] in "UW" and channel.isalnum() and channel == channel.upper()
+def _sent_of(answer: Mapping[str, Any], channel: str) -> Sent:
+    ts = answer.get("ts") or answer.get("message_ts") or ""
+    return Sent(str(answer.get("channel") or channel), str(ts), shadow=answer.get("shadow") is True)
 
 
-def _fits_a_frame(text: str) -> bool:
-    # Reckoned as ASCII with escapes, the longest form that JSON has.
-    return len(text) <= _MAX_TEXT and len(json.dumps(text)) + _FRAME_ROOM <= _MAX_FRAME
+def _joined(pieces: Sequence[Sent]) -> Sent:
+    """The pieces of a text as one."""
+    first, *more = pieces
+    return replace(first, more=tuple(one.ts for one in more))

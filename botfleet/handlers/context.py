@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..clock import Clock, wall_clock
@@ -44,6 +46,7 @@ class HandlerContext:
         settings: of the fleet.
         api: Slack's Web API.
         clock: decides which events are too old.
+        sleep: waits for a turn to send.
         direct_messages: channels opened so far.
     """
 
@@ -52,4 +55,5 @@ class HandlerContext:
     settings: Settings
     api: SlackApi
     clock: Clock = wall_clock
+    sleep: Callable[[float], None] = time.sleep
     direct_messages: DirectMessages = field(default_factory=DirectMessages, repr=False)

@@ -9,6 +9,8 @@ from typing import Any
 from celery import Task
 from celery.utils.time import get_exponential_backoff_interval
 
+from ..errors import BotfleetError
+
 #: Options that only Celery's `retry` takes, and those that are read here.
 _NOT_SENT = frozenset({"max_retries", "countdown", "args", "kwargs", "exc", "throw"})
 
@@ -64,14 +66,27 @@ class RetryPolicy:
             return False
         return any(isinstance(one, self.retried) for one in causes)
 
-    def wait(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
+    def wait(self, failures: int, exc: BaseException) -> float:
+        """Seconds to wait after so many failures in a row, of which this was the last."""
         if not self.backoff:
-            return self.delay
+            return no_sooner(self.delay, exc)
         factor = int(max(1.0, self.backoff))
-        return float(
-            get_exponential_backoff_interval(factor, failures - 1, self.backoff_max, full_jitter=self.jitter)
+        planned = get_exponential_backoff_interval(
+            factor, failures - 1, self.backoff_max, full_jitter=self.jitter
         )
+        return no_sooner(float(planned), exc)
+
+
+def no_sooner(planned: float, exc: BaseException | None) -> float:
+    """Seconds to wait: as planned, but as long as an exception, or what it came from, asks for.
+
+    >>> from botfleet.errors import SlackError
+    >>> no_sooner(1.0, SlackError("ratelimited", retry_after=30.0)), no_sooner(1.0, ValueError())
+    (30.0, 1.0)
+    """
+    causes = [] if exc is None else [exc, reason_of(exc)]
+    asked = [one.retry_after for one in causes if isinstance(one, BotfleetError)]
+    return max([planned, *(seconds for seconds in asked if seconds is not None)])
 
 
 def reason_of(exc: BaseException) -> BaseException:

@@ -32,7 +32,8 @@ class Run:
         self.handler = handler
         self.context = context
         self.event = Event(envelope)
-        self.client = Client(context, self.event.team_id, self.event.namespace, self.event)
+        origin = origin_of(handler, self.event, kwargs)
+        self.client = Client(context, self.event.team_id, self.event.namespace, self.event, origin)
         self.match: Match | None = None
         self.kwargs = kwargs
 
@@ -68,6 +69,11 @@ class Run:
             secrets[self.match.expression] = "<text>"
         secrets.update(dict.fromkeys(self.client.secrets(), "<token>"))
         return Scrubber(secrets)
+
+
+def origin_of(handler: Handler[..., object], event: Event, kwargs: Mapping[str, Any]) -> str:
+    """What all tries of a handler for an event have in common; see `sending.Once`."""
+    return " ".join((handler.name, event.id, *(f"{name}={kwargs[name]!r}" for name in sorted(kwargs))))
 
 
 def drop_late(handler: Handler[..., object], event: Event, context: HandlerContext) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 #: Last parts of the names of methods that change nothing.
 _READS = frozenset(
-    "accessLogs billableInfo conversations get getPermalink getPresence history identity info integrationLogs "
-    "list listConnectInvites lookup lookupByEmail members replies teamInfo test".split()
+    (
+        *("accessLogs", "billableInfo", "conversations", "get", "getPermalink", "getPresence", "history"),
+        *("identity", "info", "integrationLogs", "list", "listConnectInvites", "lookup", "lookupByEmail"),
+        *("members", "replies", "teamInfo", "test"),
+    )
 )
 #: First parts of the names of methods whose answers hold tokens, or URLs that are tickets into a team.
 _SECRET_FAMILIES = frozenset(("admin", "apps", "auth", "oauth", "openid", "rtm", "tooling"))

@@ -113,6 +113,10 @@ class Pacing(NamedTuple):
     burst: int = 1
 
 
+#: As often as anybody likes.
+UNPACED = Pacing()
+
+
 class Admission(NamedTuple):
     """What `Store.admit` said.
 
@@ -281,7 +285,7 @@ class Store(ABC):
 
     @abstractmethod
     def admit(
-        self, mark: str, halt: str, pacing: Pacing = Pacing(), patience: float = 0.0, ttl: float = 60.0
+        self, mark: str, halt: str, pacing: Pacing = UNPACED, patience: float = 0.0, ttl: float = 60.0
     ) -> Admission:
         """Asks whether something may be done: not if it was done before, and not too soon.
 
@@ -295,7 +299,7 @@ class Store(ABC):
 
     @abstractmethod
     def note(self, mark: str, value: str, ttl: float) -> None:
-        """Notes that something was done, for `ttl` seconds; `value` is what `admit` gives to who asks again."""
+        """Notes that something was done, for `ttl` seconds; `admit` gives `value` to who asks again."""
 
     @abstractmethod
     def forget(self, mark: str) -> None:
@@ -303,7 +307,7 @@ class Store(ABC):
 
     @abstractmethod
     def halt(self, name: str, seconds: float) -> None:
-        """Has `admit` hold something up for so many seconds; what was said before counts where it is longer."""
+        """Has `admit` hold something up for so many seconds; an earlier word counts where it is longer."""
 
     # Holders, and who owns what
 

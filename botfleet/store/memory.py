@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from ..clock import Clock, wall_clock
 from ..errors import StoreError, StoreUnavailable
 from ..model import Answer, Bot, Command, HolderInfo, Member
-from .base import Admission, Beat, Changes, DoorEntry, Handover, Lease, Pacing, Seat
+from .base import UNPACED, Admission, Beat, Changes, DoorEntry, Handover, Lease, Pacing, Seat
 from .rows import RowStore
 
 T = TypeVar("T")
@@ -247,7 +247,7 @@ class MemoryStore(RowStore):
             return self._read_answer(self._answers.get(ticket))
 
     def admit(
-        self, mark: str, halt: str, pacing: Pacing = Pacing(), patience: float = 0.0, ttl: float = 60.0
+        self, mark: str, halt: str, pacing: Pacing = UNPACED, patience: float = 0.0, ttl: float = 60.0
     ) -> Admission:
         with self._held():
             noted = self._noted.get(mark) if mark else None

@@ -47,7 +47,7 @@ from redis.retry import Retry
 
 from ..errors import ConfigurationError, StoreError, StoreUnavailable
 from ..model import Answer, Bot, Command, HolderInfo, Member, shard_of
-from .base import Admission, Beat, Changes, DoorEntry, Handover, Lease, Pacing, Seat
+from .base import UNPACED, Admission, Beat, Changes, DoorEntry, Handover, Lease, Pacing, Seat
 from .rows import RowStore
 
 T = TypeVar("T")
@@ -355,7 +355,7 @@ class RedisStore(RowStore):
         return None
 
     def admit(
-        self, mark: str, halt: str, pacing: Pacing = Pacing(), patience: float = 0.0, ttl: float = 60.0
+        self, mark: str, halt: str, pacing: Pacing = UNPACED, patience: float = 0.0, ttl: float = 60.0
     ) -> Admission:
         keys = [self._own("noted", mark), self._own("halt", halt), self._own("pace", pacing.name)]
         interval = math.ceil(1e6 / pacing.rate) if pacing.name else 0

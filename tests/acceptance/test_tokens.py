@@ -377,14 +377,17 @@ def test_the_message_task(fleet: Shared) -> None:
     team = fleet.add_workspace()
     after = fleet.control.counts()["seq"]
     sent = fleet.send("message", team.id, team.general, "over the socket")
-    assert sent == {"ok": True, "team_id": team.id, "error": None}
+    assert sent == {"ok": True, "team_id": team.id, "error": None, "channel": None, "ts": None}
     plain = fleet.control.wait_for_message("over the socket", team=team.id, after=after)
     assert plain["via"] == "socket"
     assert fleet.calls_of("chat.postMessage", team) == 0
     sent = fleet.send("message", team.id, "#general", "in a thread", thread_ts=plain["ts"])
-    assert sent["ok"]
     threaded = fleet.control.wait_for_message("in a thread", team=team.id, after=after)
     assert threaded["thread_ts"] == plain["ts"]
+    assert (sent["ok"], sent["channel"], sent["ts"]) == (True, team.general, threaded["ts"])
+    waited = fleet.send("message", team.id, team.general, "over the socket, waited for", wait=True)
+    heard = fleet.control.wait_for_message("over the socket, waited for", team=team.id, after=after)
+    assert (waited["ok"], waited["ts"], heard["via"]) == (True, heard["ts"], "socket")
     assert fleet.calls_of("chat.postMessage", team) == 1
     refused = fleet.send("message", team.id, "#nowhere", "hello?")
     assert (refused["ok"], refused["error"]) == (False, "channel_not_found")

@@ -128,6 +128,10 @@ class Driver:
         """What the last call told those who wait."""
         return [(one.ticket, one.answer) for one in of(Answered, self.said)]
 
+    def errors(self) -> dict[str, str]:
+        """The errors among them, by ticket."""
+        return {ticket: answer.error for ticket, answer in self.answers()}
+
     def texts(self) -> list[str]:
         return [frame["text"] for frame in self.frames() if frame["type"] == "message"]
 

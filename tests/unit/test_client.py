@@ -14,6 +14,9 @@ from botfleet.store.memory import MemoryStore
 from .answering import CannedSlack, answer, canned_slack
 from .bots import TOKEN, context_with_bot, envelope, sent
 
+#: Links show nothing of what is behind them.
+FOLDED = {"unfurl_links": False, "unfurl_media": False}
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[CannedSlack]:
@@ -53,7 +56,7 @@ def test_plain_text_waits_for_a_socket_that_is_not_there_now(status: str) -> Non
     [
         ("C1", "hello", {"username": "Robot"}),
         ("#general", "hello", {}),
-        ("C1", "x" * 4001, {}),
+        ("C1", "see https://example.com", {}),
         ("C1", "\N{PILE OF POO}" * 2000, {}),
         ("C1", "", {"attachments": []}),
     ],
@@ -66,7 +69,7 @@ def test_what_a_frame_cannot_carry_is_posted(
     assert sent(context) == []
     (call,) = slack.calls
     assert (call.method, call.token) == ("chat.postMessage", f"Bearer {TOKEN}")
-    assert call.fields == {"channel": channel, "text": text, **options}
+    assert call.fields == {"channel": channel, "text": text, **FOLDED, **options}
 
 
 @pytest.mark.parametrize("transport", ["socket", "http"])
@@ -96,7 +99,7 @@ def test_reply_goes_to_the_events_channel() -> None:
 
 def test_reply_stays_in_the_thread(slack: CannedSlack) -> None:
     client_for(context_with_bot(slack.settings), thread_ts="1.5").reply("pong")
-    assert slack.calls[0].fields == {"channel": "C1", "text": "pong", "thread_ts": "1.5"}
+    assert slack.calls[0].fields == {"channel": "C1", "text": "pong", "thread_ts": "1.5", **FOLDED}
 
 
 def test_reply_needs_an_event() -> None:

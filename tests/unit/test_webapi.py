@@ -9,6 +9,7 @@ import pytest
 from botfleet.errors import (
     ConnectionRateLimited,
     InvalidToken,
+    PerhapsDone,
     SlackError,
     TokenRevoked,
 )
@@ -120,21 +121,34 @@ def test_slack_silent() -> None:
     assert caught.value.error == "timeout"
 
 
-def test_web_client_waits_out_a_short_rate_limit(slack: CannedSlack) -> None:
-    slack.give(
-        "chat.postMessage", answer(429, {"Retry-After": "0"}, ok=False, error="ratelimited"), answer(ok=True)
-    )
-    with translated():
-        SlackApi(slack.settings).web_client(TOKEN).chat_postMessage(channel="C1", text="hi")
-    assert len(slack.calls) == 2
-
-
-def test_web_client_does_not_sleep_for_long(slack: CannedSlack) -> None:
-    slack.give("chat.postMessage", answer(429, {"Retry-After": "3600"}, ok=False, error="ratelimited"))
+def test_web_client_leaves_rate_limits_to_its_caller(slack: CannedSlack) -> None:
+    slack.give("chat.postMessage", answer(429, {"Retry-After": "1"}, ok=False, error="ratelimited"))
     with pytest.raises(ConnectionRateLimited) as caught, translated():
         SlackApi(slack.settings).web_client(TOKEN).chat_postMessage(channel="C1", text="hi")
-    assert caught.value.retry_after == 3600
+    assert caught.value.retry_after == 1
     assert len(slack.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (answer(ok=False, error="internal_error"), PerhapsDone),
+        (answer(500, ok=False, error="fatal_error"), PerhapsDone),
+        (Answer(b"<html>Bad gateway</html>", 502), PerhapsDone),
+        (Answer(b"{broken"), PerhapsDone),
+        (Answer(b"", 503), SlackError),
+        (answer(ok=False, error="channel_not_found"), SlackError),
+    ],
+)
+def test_a_change_that_may_have_been_done_says_so(
+    slack: CannedSlack, given: Answer, kind: type[SlackError]
+) -> None:
+    slack.give("chat.postMessage", given)
+    with pytest.raises(SlackError) as caught, translated(changes=True):
+        SlackApi(slack.settings).web_client(TOKEN).chat_postMessage(channel="C1", text="a secret")
+    assert type(caught.value) is kind
+    assert caught.value.fatal is (kind is PerhapsDone)
+    assert "secret" not in str(caught.value)
 
 
 def test_web_client_repeats_reads_after_a_server_error_and_never_posts(slack: CannedSlack) -> None:
