@@ -15,7 +15,7 @@ from .hub import encode
 from .model import Channel, Json, Team, User, microseconds
 from .records import Record
 from .service import Sandbox
-from .webapi import Discreet
+from .webhandler import Discreet
 
 PAGE = 1000
 WAIT_LIMIT = 60.0

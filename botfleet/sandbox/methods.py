@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from .model import Channel, Json, Message, Team, Token, User, history, microseconds
-from .service import Sandbox
+from . import files
+from .call import Call, SlackError
+from .model import Channel, Json, Message, history, microseconds
 
 TEXT_CUT = 40_000
 """chat.postMessage cuts a longer text."""
@@ -19,76 +18,6 @@ TEXT_UPDATE = 4_000
 """chat.update refuses a longer text."""
 
 Item = TypeVar("Item")
-
-
-class SlackError(Exception):
-    """The call is refused: `error` is the answer's error string."""
-
-    def __init__(self, error: str, **more: Any) -> None:
-        self.error = error
-        self.more = more
-        super().__init__(error)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call, by a token that is good.
-
-    Attributes:
-        sandbox: what the call acts on.
-        team: the token's team.
-        token: the caller's token.
-        args: the arguments by name: text from a form or query, any JSON value from a JSON body.
-        socket_base: the start of a websocket URL as the caller can reach it, e.g. ``ws://127.0.0.1:8000/``.
-    """
-
-    sandbox: Sandbox
-    team: Team
-    token: Token
-    args: Json
-    socket_base: str
-
-    def text(self, name: str) -> str:
-        """Give an argument as text, empty where it is missing."""
-        value = self.args.get(name)
-        return "" if value is None else str(value)
-
-    def flag(self, name: str) -> bool:
-        """Give a yes-or-no argument."""
-        return self.text(name).lower() in ("1", "true")
-
-    def number(self, name: str, default: int, highest: int) -> int:
-        """Give a count between 1 and `highest`, the default where it is missing or no number."""
-        text = self.text(name)
-        return max(1, min(int(text), highest)) if text.isdigit() else default
-
-    def nested(self, name: str) -> Any:
-        """Give an argument that is JSON, or JSON in text."""
-        value = self.args.get(name)
-        if not isinstance(value, str) or not value:
-            return value or None
-        try:
-            return json.loads(value) or None
-        except ValueError:
-            raise SlackError(f"invalid_{name}") from None
-
-    def channel(self, name: str = "channel") -> Channel:
-        """Find the channel that an argument names: an id, a #name, or a user, whose DM is opened."""
-        wanted = self.text(name)
-        channel = self.team.channel_named(wanted) if wanted else None
-        if channel is not None:
-            return channel
-        user = self.team.user_named(wanted.removeprefix("@")) if wanted[:1] in ("U", "@") else None
-        if user is None or user.is_bot:
-            raise SlackError("channel_not_found")
-        return self.sandbox.direct(self.team, user)
-
-    def user(self, name: str = "user") -> User:
-        """Find the user whose id an argument gives."""
-        user = self.team.users.get(self.text(name))
-        if user is None:
-            raise SlackError("user_not_found")
-        return user
 
 
 Method = Callable[[Call], Json]
@@ -180,34 +109,44 @@ def chat_update(call: Call) -> Json:
     return {"channel": channel.id, "ts": message.ts, "text": text, "message": message.as_slack()}
 
 
-def reactions_add(call: Call) -> Json:
-    """Put an emoji under a message."""
-    name = call.text("name").strip(":")
-    if not name:
-        raise SlackError("invalid_name")
-    if not call.text("channel") or not call.text("timestamp"):
-        raise SlackError("no_item_specified")
+def chat_delete(call: Call) -> Json:
+    """Delete a message of the bot's."""
     channel = call.channel()
-    message = channel.messages.get(call.text("timestamp"))
+    message = channel.messages.get(call.text("ts"))
     if message is None:
         raise SlackError("message_not_found")
+    if message.user != call.team.bot.id:
+        raise SlackError("cant_delete_message")
+    previous = message.as_slack()
+    call.sandbox.world.delete(channel, message)
+    now = call.sandbox.world.next_ts(channel)
+    call.sandbox.send_event(call.team, _deleted_event(channel, message, previous, now))
+    return {"channel": channel.id, "ts": message.ts}
+
+
+def reactions_add(call: Call) -> Json:
+    """Put an emoji under a message."""
+    name, channel, message = _reaction(call)
     bot = call.team.bot.id
     message.reactions = message.reactions or {}
     users = message.reactions.setdefault(name, [])
     if bot in users:
         raise SlackError("already_reacted")
     users.append(bot)
-    call.sandbox.send_event(
-        call.team,
-        {
-            "type": "reaction_added",
-            "user": bot,
-            "reaction": name,
-            "item_user": message.user,
-            "item": {"type": "message", "channel": channel.id, "ts": message.ts},
-            "event_ts": call.sandbox.world.next_ts(channel),
-        },
-    )
+    call.sandbox.send_event(call.team, _reaction_event(call, "reaction_added", name, channel, message))
+    return {}
+
+
+def reactions_remove(call: Call) -> Json:
+    """Take an emoji of the bot's away."""
+    name, channel, message = _reaction(call)
+    bot = call.team.bot.id
+    reactions = message.reactions or {}
+    if bot not in reactions.get(name, []):
+        raise SlackError("no_reaction")
+    reactions[name].remove(bot)
+    message.reactions = {one: users for one, users in reactions.items() if users} or None
+    call.sandbox.send_event(call.team, _reaction_event(call, "reaction_removed", name, channel, message))
     return {}
 
 
@@ -298,10 +237,14 @@ METHODS: dict[str, Method] = {
     "auth.revoke": auth_revoke,
     "rtm.connect": rtm_connect,
     "rtm.start": rtm_connect,
+    "chat.delete": chat_delete,
     "chat.postMessage": chat_post_message,
     "chat.postEphemeral": chat_post_ephemeral,
     "chat.update": chat_update,
+    "files.completeUploadExternal": files.complete_upload,
+    "files.getUploadURLExternal": files.get_upload_url,
     "reactions.add": reactions_add,
+    "reactions.remove": reactions_remove,
     "conversations.list": conversations_list,
     "conversations.history": conversations_history,
     "conversations.open": conversations_open,
@@ -326,6 +269,45 @@ def _extras(call: Call) -> Json:
     emoji = call.text("icon_emoji")
     extras["icons"] = {"emoji": emoji} if emoji else None
     return {name: value for name, value in extras.items() if value}
+
+
+def _reaction(call: Call) -> tuple[str, Channel, Message]:
+    """Find the emoji's name, and the message that it is put under."""
+    name = call.text("name").strip(":")
+    if not name:
+        raise SlackError("invalid_name")
+    if not call.text("channel") or not call.text("timestamp"):
+        raise SlackError("no_item_specified")
+    channel = call.channel()
+    message = channel.messages.get(call.text("timestamp"))
+    if message is None:
+        raise SlackError("message_not_found")
+    return name, channel, message
+
+
+def _reaction_event(call: Call, kind: str, name: str, channel: Channel, message: Message) -> Json:
+    return {
+        "type": kind,
+        "user": call.team.bot.id,
+        "reaction": name,
+        "item_user": message.user,
+        "item": {"type": "message", "channel": channel.id, "ts": message.ts},
+        "event_ts": call.sandbox.world.next_ts(channel),
+    }
+
+
+def _deleted_event(channel: Channel, message: Message, previous: Json, now: str) -> Json:
+    return {
+        "type": "message",
+        "subtype": "message_deleted",
+        "hidden": True,
+        "channel": channel.id,
+        "channel_type": channel.kind,
+        "ts": now,
+        "event_ts": now,
+        "deleted_ts": message.ts,
+        "previous_message": previous,
+    }
 
 
 def _changed_event(channel: Channel, message: Message, previous: Json, now: str) -> Json:

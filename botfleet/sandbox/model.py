@@ -7,6 +7,7 @@ that is started again with the same arguments knows the same teams and tokens.
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -153,6 +154,19 @@ class Channel:
 
 
 @dataclass(slots=True)
+class File:
+    """A file that was announced, brought, or shown; its bytes are only counted."""
+
+    id: str
+    name: str
+    length: int  # as announced
+    ticket: str
+    received: int = 0
+    title: str = ""
+    shared: bool = False
+
+
+@dataclass(slots=True)
 class Token:
     """A bot token. `error` is what the Web API answers for it, or None while it is good."""
 
@@ -174,6 +188,7 @@ class Team:
     bot_id: str
     users: dict[str, User] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
+    files: dict[str, File] = field(default_factory=dict)
     tokens: list[Token] = field(default_factory=list)
     calls: dict[str, int] = field(default_factory=dict)  # by Web API method
     posted: dict[str, int] = field(default_factory=lambda: {"human": 0, "bot": 0})
@@ -228,6 +243,7 @@ class World:
         self.clock = clock
         self.teams: dict[str, Team] = {}
         self.tokens: dict[str, Token] = {}
+        self.uploads: dict[str, File] = {}  # by ticket, while their bytes are waited for
 
     def add_team(self, name: str | None = None) -> Team:
         """Create a team with its people, channels, bot and first token."""
@@ -310,6 +326,20 @@ class World:
             parent.replies += 1
         team.posted["bot" if user.is_bot else "human"] += 1
         return message
+
+    def delete(self, channel: Channel, message: Message) -> None:
+        """Take a message out of a channel's history."""
+        del channel.messages[message.ts]
+        parent = channel.messages.get(message.thread_ts or "")
+        if parent is not None and parent is not message:
+            parent.replies -= 1
+
+    def add_file(self, team: Team, name: str, length: int) -> File:
+        """Announce a file."""
+        number = len(team.files) + 1
+        file = File(f"F{team.number:05d}{number:03d}", name, length, secrets.token_hex(16))
+        team.files[file.id] = self.uploads[file.ticket] = file
+        return file
 
     def _add_channel(self, team: Team, name: str, kind: ChannelKind) -> None:
         letter = "G" if kind == "group" else "C"

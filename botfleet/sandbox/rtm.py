@@ -14,7 +14,7 @@ from tornado import iostream, websocket
 from .hub import Ticket, encode
 from .limits import SOCKET_PATIENCE, SOCKET_WRITES, Bucket
 from .model import Json, Team, Token
-from .webapi import Discreet
+from .webhandler import Discreet
 
 logger = logging.getLogger(__name__)
 

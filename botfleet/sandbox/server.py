@@ -21,9 +21,11 @@ from tornado import httpserver, netutil, web
 
 from . import storage
 from .control import ControlHandler
+from .files import UploadHandler
 from .rtm import FRAME_LIMIT, RtmSocket
 from .service import Options, Sandbox
-from .webapi import ApiHandler, Discreet
+from .webapi import ApiHandler
+from .webhandler import Discreet
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ def application(sandbox: Sandbox) -> web.Application:
     return web.Application(
         [
             (r"/api/([\w.]+)", ApiHandler, with_sandbox),
+            (r"/upload/v1/(\w+)", UploadHandler, with_sandbox),
             (r"/websocket/(.*)", RtmSocket, with_sandbox),
             (r"/sandbox/(.*)", ControlHandler, with_sandbox),
             (r"/", IndexHandler, with_sandbox),
@@ -193,6 +196,6 @@ def _raise_file_limit() -> None:
 
 def _log_request(handler: Any) -> None:
     path = handler.request.path
-    if path.startswith("/websocket/"):
-        path = "/websocket/…"
+    if path.startswith(("/websocket/", "/upload/")):
+        path = f"/{path.split('/')[1]}/…"
     logger.debug("%s %s %s", handler.get_status(), handler.request.method, path)

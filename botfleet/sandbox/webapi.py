@@ -4,45 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-from types import TracebackType
 from typing import Any
 
-from tornado import web
-
+from .call import Call, SlackError
 from .faults import Refusal, TeamFaults
-from .methods import METHODS, Call, SlackError, api_test
+from .methods import METHODS, api_test
 from .model import Json, Team, Token
-from .service import Sandbox
-
-logger = logging.getLogger(__name__)
+from .webhandler import Discreet
 
 SCOPES = "identify,bot:basic"
 """What a classic app's bot token is granted, as in the x-oauth-scopes header."""
 
 ERROR_PAGE = "<html><body>Server Error</body></html>"
-
-
-class Discreet(web.RequestHandler):
-    """A request handler whose log lines hold no query, as tokens may be in it."""
-
-    sandbox: Sandbox
-
-    def initialize(self, sandbox: Sandbox) -> None:
-        """Take the sandbox that the request acts on."""
-        self.sandbox = sandbox
-
-    def log_exception(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        """Log a failure of the sandbox itself."""
-        if isinstance(value, web.HTTPError):
-            logger.debug("%s %s: %s", self.request.method, self.request.path, value.status_code)
-        elif value is not None:
-            logger.error("%s %s failed", self.request.method, self.request.path, exc_info=value)
 
 
 class ApiHandler(Discreet):

@@ -7,6 +7,8 @@ import queue
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 import websocket
@@ -118,6 +120,74 @@ def test_a_posted_message_can_be_changed_reacted_to_and_found(team: Workspace) -
     assert error_of(web.reactions_add, **again) == "already_reacted"
 
 
+def test_a_message_and_a_reaction_can_be_taken_back(team: Workspace) -> None:
+    web = team.web()
+    posted = web.chat_postMessage(channel=team.general, text="first")
+    web.chat_postMessage(channel=team.general, text="in a thread", thread_ts=posted["ts"])
+    item = {"channel": team.general, "timestamp": posted["ts"], "name": "eyes"}
+    web.reactions_add(**item)
+    with connected(team) as socket:
+        web.reactions_remove(**item)
+        event = socket.read()
+        assert (event["type"], event["reaction"], event["user"]) == ("reaction_removed", "eyes", team.bot)
+        assert event["item"] == {"type": "message", "channel": team.general, "ts": posted["ts"]}
+        assert error_of(web.reactions_remove, **item) == "no_reaction"
+        (found,) = web.conversations_history(channel=team.general)["messages"]
+        assert "reactions" not in found
+        deleted = web.chat_delete(channel=team.general, ts=posted["ts"])
+        assert (deleted["channel"], deleted["ts"]) == (team.general, posted["ts"])
+        event = socket.read()
+        assert (event["type"], event["subtype"], event["hidden"]) == ("message", "message_deleted", True)
+        assert (event["deleted_ts"], event["previous_message"]["text"]) == (posted["ts"], "first")
+    assert web.conversations_history(channel=team.general)["messages"] == []
+    again = {"channel": team.general, "ts": posted["ts"]}
+    assert error_of(web.chat_delete, **again) == "message_not_found"
+
+
+def test_a_file_can_be_uploaded(team: Workspace, control: SandboxControl) -> None:
+    web = team.web()
+    thread = web.chat_postMessage(channel=team.general, text="a thread")["ts"]
+    with connected(team) as socket:
+        uploaded = web.files_upload_v2(
+            content="a < b", filename="menu.txt", title="Menu", channel=team.general, thread_ts=thread
+        )
+        event = socket.read()
+        assert (event["type"], event["subtype"], event["thread_ts"]) == ("message", "file_share", thread)
+        shared = socket.read()
+        assert (shared["type"], shared["channel_id"]) == ("file_shared", team.general)
+    file = uploaded["file"]
+    assert (file["name"], file["title"], file["size"], file["mimetype"]) == (
+        *("menu.txt", "Menu", 5),
+        "text/plain",
+    )
+    assert [one["id"] for one in event["files"]] == [file["id"]] == [shared["file_id"]]
+
+
+def test_many_files_can_be_uploaded_with_a_comment(team: Workspace) -> None:
+    web = team.web()
+    files = [{"content": "one", "filename": "1.txt"}, {"file": b"\0\1", "filename": "2.bin"}]
+    web.files_upload_v2(file_uploads=files, channel=team.general, initial_comment="Look!")
+    (found,) = web.conversations_history(channel=team.general)["messages"]
+    assert (found["text"], [file["size"] for file in found["files"]]) == ("Look!", [3, 2])
+
+
+def test_a_file_needs_its_bytes_and_is_shown_once(team: Workspace) -> None:
+    web = team.web()
+    announced = web.files_getUploadURLExternal(filename="a.txt", length=3)
+    files = [{"id": announced["file_id"], "title": "A"}]
+    assert error_of(web.files_completeUploadExternal, files=files) == "file_not_found"
+    assert urlopen(announced["upload_url"], data=b"abc").read() == b"OK - 3"
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(announced["upload_url"], data=b"abc")
+    nowhere = {"files": files, "channel_id": "C0"}
+    assert error_of(web.files_completeUploadExternal, **nowhere) == "invalid_channel"
+    assert web.files_completeUploadExternal(files=files)["files"][0]["title"] == "A"
+    assert error_of(web.files_completeUploadExternal, files=files) == "file_not_found"
+    short = web.files_getUploadURLExternal(filename="a.txt", length=3)
+    with pytest.raises(HTTPError, match="400"):
+        urlopen(short["upload_url"], data=b"ab")
+
+
 def test_ephemeral_messages_leave_no_trace_in_history(team: Workspace, control: SandboxControl) -> None:
     web = team.web()
     assert web.chat_postEphemeral(channel=team.general, user=team.alice, text="psst")["message_ts"]
@@ -160,6 +230,12 @@ def test_conversations_are_listed_by_type_and_page(team: Workspace) -> None:
         ("chat.postMessage", {"channel": "#general"}, "no_text"),
         ("chat.postEphemeral", {"channel": "#general", "user": "U0", "text": "x"}, "user_not_found"),
         ("chat.update", {"channel": "#general", "ts": "1.0", "text": "x"}, "message_not_found"),
+        ("chat.delete", {"channel": "#general", "ts": "1.0"}, "message_not_found"),
+        ("reactions.remove", {"channel": "#general", "timestamp": "1.0", "name": "x"}, "message_not_found"),
+        ("reactions.remove", {"name": "x"}, "no_item_specified"),
+        ("files.getUploadURLExternal", {"filename": "a.txt"}, "invalid_arguments"),
+        ("files.completeUploadExternal", {"files": "[]"}, "invalid_arguments"),
+        ("files.completeUploadExternal", {"files": '[{"id": "F0"}]'}, "file_not_found"),
         ("reactions.add", {"channel": "#general", "timestamp": "1.0", "name": "x"}, "message_not_found"),
         ("conversations.history", {"channel": "C0"}, "channel_not_found"),
         ("conversations.list", {"cursor": "%"}, "invalid_cursor"),
@@ -176,6 +252,8 @@ def test_errors_of_messages(team: Workspace, control: SandboxControl) -> None:
     said = control.say("general", "mine", team=team.id)
     update = {"channel": team.general, "ts": said["ts"], "text": "yours"}
     assert error_of(web.chat_update, **update) == "cant_update_message"
+    theirs = {"channel": team.general, "ts": said["ts"]}
+    assert error_of(web.chat_delete, **theirs) == "cant_delete_message"
     posted = web.chat_postMessage(channel=team.general, text="x" * 40_001)
     assert len(posted["message"]["text"]) == 40_000
     long = {"channel": team.general, "ts": posted["ts"], "text": "x" * 4_001}
