@@ -30,8 +30,8 @@ from .shadow import Shadow
 
 logger = logging.getLogger(__name__)
 
-#: Messages that may be posted in one channel at once, after a pause. Slack allows "short bursts".
-BURST = 5
+#: Messages that may be posted in one channel at once, after a pause: Slack allows "short bursts".
+BURST = 4
 #: Seconds that one call waits in place for its turn, all together; a longer wait is for the handler's retry.
 PATIENCE = 10.0
 #: Seconds for which the answer to a message on a socket is waited for.

@@ -45,27 +45,26 @@ def _pieces(text: str, limit: int) -> Iterator[str]:
 def _cut(text: str, start: int, latest: int) -> tuple[int, int]:
     """Where a piece ends, and where the next one begins."""
     for separator in ("\n", " "):
-        # One beyond, for the separator itself need not fit. A cut in the first half would waste too much.
-        at = text.rfind(separator, start + (latest - start) // 2, latest + 1)
+        # One beyond, for the separator itself need not fit.
+        at = text.rfind(separator, start, latest + 1)
         while at > start and _whole(text, start, at) != at:
             at = text.rfind(separator, start, at)
         if at > start:
             return at, at + 1
     end = _whole(text, start, latest)
+    end = end if end > start else latest  # All of it is one thing, too long for a piece.
     return end, end
 
 
 def _whole(text: str, start: int, at: int) -> int:
-    """The last place up to `at` where nothing is torn; `at` where all that comes before is one thing."""
+    """The last place up to `at` where nothing is torn; `start` where there is none."""
     for entity in _ENTITY.finditer(text, start):
         if entity.end() > at:
-            if start < entity.start() < at:
-                return entity.start()
+            at = min(at, entity.start())
             break
-    end = at
-    while end > start and _joined(text[end - 1], text[end : end + 1]):
-        end -= 1
-    return end if end > start else at
+    while at > start and _joined(text[at - 1], text[at : at + 1]):
+        at -= 1
+    return at
 
 
 def _joined(before: str, after: str) -> bool:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, Task
 from celery.exceptions import Ignore
 
-from botfleet.errors import StoreUnavailable, TokenNotConnected
+from botfleet.errors import ConnectionRateLimited, PerhapsDone, StoreUnavailable, TokenNotConnected
 from botfleet.handlers import Client, Commands, Event, Handler, Loaded, command, on
 from botfleet.handlers.binding import bind
 from botfleet.handlers.commands import handlers_of
@@ -247,3 +247,66 @@ def test_short_texts_garble_nothing() -> None:
     exc = ValueError("this is it")
     Scrubber({"is": "<text>"}).clean(exc)
     assert str(exc) == "this is it"
+
+
+def test_a_retry_says_nothing_twice() -> None:
+    @on("message", retry_backoff=False, default_retry_delay=0)
+    def stumble(event: Event, client: Client) -> None:
+        client.reply("one")
+        if len(tries) < 2:
+            tries.append(event.id)
+            raise ValueError("not yet")
+        client.reply("two")
+
+    tries: list[str] = []
+    fleet = Fleet(stumble)
+    assert fleet.run().successful()
+    assert [command.text for command in sent(fleet.context)] == ["one", "two"]
+    assert len(tries) == 2
+
+
+def test_handlers_of_one_event_don_t_silence_each_other() -> None:
+    @on("message")
+    def one(client: Client) -> None:
+        client.reply("hi")
+
+    @on("message")
+    def two(client: Client) -> None:
+        client.reply("hi")
+
+    fleet = Fleet(one, two)
+    for handler in (one, two):
+        fleet.app.tasks[handler.name].apply(args=[envelope()])
+    assert len(sent(fleet.context)) == 2
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(300.0, 300.0), (0.5, 7.0), (None, 7.0)])
+def test_a_retry_waits_as_long_as_slack_asks(
+    asked: float | None, waited: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @on("message", retry_backoff=False, default_retry_delay=7)
+    def limited() -> None:
+        raise ConnectionRateLimited("ratelimited", retry_after=asked)
+
+    fleet = Fleet(limited)
+    again: list[float] = []
+    retry = Task.retry
+
+    def noted(task: Any, *args: Any, **options: Any) -> Any:
+        again.append(args[5] if len(args) > 5 else options["countdown"])
+        return retry(task, *args, **options)
+
+    monkeypatch.setattr(Task, "retry", noted)
+    assert fleet.run().failed()
+    assert again == [waited] * (limited.options.get("max_retries", 3) + 1)
+
+
+def test_what_may_have_been_done_is_not_tried_again() -> None:
+    @on("message", retry_backoff=False, default_retry_delay=0)
+    def doubtful() -> None:
+        tries.append(1)
+        raise PerhapsDone("timeout")
+
+    tries: list[int] = []
+    assert Fleet(doubtful).run().failed()
+    assert len(tries) == 1
