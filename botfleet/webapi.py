@@ -155,7 +155,8 @@ def translated(changes: bool = False) -> Iterator[None]:
     """Turns what slack_sdk and the network raise into `SlackError`s, chained.
 
     Args:
-        changes: what is called changes something: where it may have been done, that is a `PerhapsDone`.
+        changes: doing twice what is called might do harm: where it may have been done, that is a
+            `PerhapsDone`.
     """
     try:
         yield

@@ -14,7 +14,7 @@ from slack_sdk import WebClient
 from ..errors import SlackError, TokenNotConnected, TokenRevoked, UsageError
 from ..model import Bot, Command, State, Status, bot_key
 from ..secrets import Token
-from ..slack.methods import is_read
+from ..slack.methods import is_repeatable
 from ..store.base import Store
 from ..webapi import translated
 from .arguments import checked, contents, fits_a_frame, is_user_id, param, ts_of
@@ -318,11 +318,11 @@ class Client:
             Slack's answer.
 
         Raises:
-            PerhapsDone: the method changes something, and nobody knows whether it did.
+            PerhapsDone: nobody knows whether it was done, and doing it again might do harm.
             SlackError: Slack refused.
         """
         params = {name: param(value) for name, value in arguments.items() if value is not None}
-        with translated(changes=not is_read(method)):
+        with translated(changes=not is_repeatable(method)):
             answer = self.web.api_call(method, params=params).data
         return answer if isinstance(answer, dict) else {}
 

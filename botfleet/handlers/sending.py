@@ -21,7 +21,7 @@ from slack_sdk.web import SlackResponse
 from ..errors import ConnectionRateLimited, PerhapsDone, StoreError
 from ..model import Command
 from ..slack.errors import to_exception
-from ..slack.methods import answers_secrets, is_post, is_read
+from ..slack.methods import answers_secrets, is_post, is_read, is_repeatable
 from ..store.base import UNPACED, Pacing, Store
 from ..webapi import error_of
 from .context import HandlerContext
@@ -164,7 +164,7 @@ class Sender:
             try:
                 answer = do()
             except Exception as exc:
-                if not self._is_worth_another(exc, mark, halt, left):
+                if not self._is_worth_another(exc, "" if is_repeatable(method) else mark, halt, left):
                     raise
             else:
                 self._note(mark, _remembered(answer.data))

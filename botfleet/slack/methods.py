@@ -10,6 +10,13 @@ _READS = frozenset(
         *("members", "replies", "teamInfo", "test"),
     )
 )
+#: Methods that, done twice, leave everything as if done once.
+_REPEATABLE = frozenset(
+    (
+        *("chat.update", "conversations.join", "conversations.mark", "conversations.open"),
+        *("reactions.add", "reactions.remove", "users.setPresence", "views.publish"),
+    )
+)
 #: First parts of the names of methods whose answers hold tokens, or URLs that are tickets into a team.
 _SECRET_FAMILIES = frozenset(("admin", "apps", "auth", "oauth", "openid", "rtm", "tooling"))
 #: Methods that Slack takes about once a second for each channel.
@@ -23,6 +30,15 @@ def is_read(method: str) -> bool:
     (True, True, False)
     """
     return method.startswith("search.") or method.rpartition(".")[2] in _READS
+
+
+def is_repeatable(method: str) -> bool:
+    """Whether a call that perhaps was done may simply be done again.
+
+    >>> is_repeatable("users.info"), is_repeatable("reactions.add"), is_repeatable("chat.postMessage")
+    (True, True, False)
+    """
+    return is_read(method) or method in _REPEATABLE
 
 
 def answers_secrets(method: str) -> bool:

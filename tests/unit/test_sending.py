@@ -279,6 +279,21 @@ def test_what_may_have_been_done_is_not_repeated(world: World, slack: CannedSlac
     assert len(slack.calls) == 1
 
 
+def test_what_does_no_harm_twice_is_repeated(world: World, slack: CannedSlack) -> None:
+    for method in ("chat.update", "reactions.add", "conversations.open"):
+        slack.give(method, answer(ok=False, error="internal_error"))
+    for _ in range(2):
+        for call in (
+            lambda client: client.update("1.0", "hi"),
+            lambda client: client.react("tada"),
+            lambda client: client.dm("U7", "hi"),
+        ):
+            with pytest.raises(SlackError, match="internal_error") as caught:
+                call(world.try_of())
+            assert not caught.value.fatal
+    assert len(slack.calls) == 6
+
+
 def test_a_note_that_cannot_be_written_fails_nothing(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
