@@ -190,7 +190,7 @@ class Sender:
         if isinstance(error, ConnectionRateLimited):
             wait = _UNTOLD if error.retry_after is None else error.retry_after
             # A moment at the least: without one, a Slack that says 0 for ever would be asked for ever.
-            self._store.halt(halt, max(wait, 0.05))
+            self._unhindered(lambda: self._store.halt(halt, max(wait, 0.05)))
             return wait <= left - 0.05
         if error is not None and error.perhaps_done:
             self._note(mark, json.dumps({"ok": False, "error": error.error}))
@@ -218,7 +218,7 @@ class Sender:
         except StoreError as exc:
             # What is done is done; only another try of this handler might do it again.
             logger.warning(
-                "%s: what was sent can't be noted: %s",
+                "%s: what Slack answered can't be noted: %s",
                 *(self._key, exc),
                 extra={"action": "send.unnoted", "bot": self._key},
             )

@@ -307,6 +307,21 @@ def test_a_note_that_cannot_be_written_fails_nothing(
     assert "secret" not in caplog.text
 
 
+def test_of_a_long_answer_the_plain_fields_are_remembered(world: World, slack: CannedSlack) -> None:
+    long = {"channel": "C1", "ts": "1.5", "text": "x" * 9000, "blocks": [{"a": "x" * 9000}]}
+    slack.give("chat.scheduleMessage", answer(ok=True, **long))
+    first, second = (world.try_of().call("chat.scheduleMessage", channel="C1") for _ in range(2))
+    assert first == {"ok": True, **long}
+    assert second == {"ok": True, "channel": "C1", "ts": "1.5"}
+
+
+def test_answers_with_tokens_are_not_remembered(world: World, slack: CannedSlack) -> None:
+    slack.give("oauth.v2.access", answer(ok=True, access_token="xoxb-new"))
+    for _ in range(2):
+        assert world.try_of().call("oauth.v2.access", code="1")["access_token"] == "xoxb-new"
+    assert len(slack.calls) == 2
+
+
 def test_marks_are_kept_as_long_as_events_are(world: World) -> None:
     world.try_of().reply("hi")
     world.now += world.context.settings.dedupe_ttl - 1
