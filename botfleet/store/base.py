@@ -81,6 +81,18 @@ class Handover(NamedTuple):
     to: str = ""
 
 
+class CachedRow(NamedTuple):
+    """What a cache knows of an id.
+
+    Attributes:
+        value: any bytes.
+        names: by which it is found beside its id; texts without line feeds.
+    """
+
+    value: bytes
+    names: tuple[str, ...] = ()
+
+
 class Beat(NamedTuple):
     """What a holder learns with each beat.
 
@@ -372,6 +384,52 @@ class Store(ABC):
     @abstractmethod
     def claims(self) -> dict[Seat, str]:
         """The owners that are ready to take seats over."""
+
+    # Caches: what Slack said, for a time; may be lost without harm
+
+    @abstractmethod
+    def cached(self, cache: str, ids: Sequence[str], ttl: float | None) -> dict[str, bytes]:
+        """Those of the ids that a cache knows, with their values.
+
+        The cache lives `ttl` seconds from now on; with None, as long as it would have.
+        """
+
+    @abstractmethod
+    def cached_as(self, cache: str, name: str, ttl: float) -> dict[str, bytes]:
+        """What a cache knows by a name, by id; the cache lives `ttl` seconds from now on."""
+
+    @abstractmethod
+    def cached_ids(self, cache: str) -> set[str]:
+        """All ids that a cache knows."""
+
+    @abstractmethod
+    def put_cached(self, cache: str, rows: Mapping[str, CachedRow | None], ttl: float | None) -> bool:
+        """Writes rows by id; None removes one. Names that a row had before lead to it no more.
+
+        Args:
+            ttl: seconds for which the cache lives from now on. With None it lives as long as it would have,
+                and nothing is written where it is not there.
+
+        Returns:
+            Whether anything was written.
+        """
+
+    @abstractmethod
+    def drop_cache(self, cache: str) -> None:
+        """Forgets a cache."""
+
+    # Rotas: who is looked after when
+
+    @abstractmethod
+    def set_turn(self, rota: str, member: str, wait: float | None) -> None:
+        """Gives a member of a rota its turn in `wait` seconds; with None it has none any more."""
+
+    @abstractmethod
+    def take_turns(self, rota: str, limit: int, wait: float) -> list[str]:
+        """Takes up to `limit` members whose turn it is, the longest overdue first.
+
+        Each has its next turn in `wait` seconds, so that no other process takes it too.
+        """
 
     # Small things
 

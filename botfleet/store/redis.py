@@ -16,6 +16,8 @@ Keys, each after the prefix; what is done to several of them at once is in `lua/
     botfleet:drains                  hash    owner → 1: people want it to give its seats away
     botfleet:holder:{name}           string  HolderInfo; expires
     botfleet:holders                 sorted set of holders' names by when they expire
+    botfleet:cache:{name}            hash    id → names and row, "=" and a name → ids; expires
+    botfleet:rota:{name}             sorted set of members by when their turn is
     botfleet:once:{mark}             string  expires
     botfleet:cursor:{name}           string  counter
     botfleet:pace:{name}             string  when its next turn is; expires then
@@ -47,7 +49,7 @@ from redis.retry import Retry
 
 from ..errors import ConfigurationError, StoreError, StoreUnavailable
 from ..model import Answer, Bot, Command, HolderInfo, Member, shard_of
-from .base import UNPACED, Admission, Beat, Changes, DoorEntry, Handover, Lease, Pacing, Seat
+from .base import UNPACED, Admission, Beat, CachedRow, Changes, DoorEntry, Handover, Lease, Pacing, Seat
 from .rows import RowStore
 
 T = TypeVar("T")
@@ -62,6 +64,8 @@ _LONGEST_WAIT = 5.0
 _STATUSES_PER_CALL = 200
 #: Seats per script call, for the same reason.
 _SEATS_PER_CALL = 500
+#: Rows of a cache per script call, for the same reason.
+_CACHED_PER_CALL = 200
 
 #: Answers that tell of the server's state and not of the command: worth trying again.
 _PASSING_ERRORS = (
@@ -449,6 +453,53 @@ class RedisStore(RowStore):
     def _member_keys(self) -> list[str]:
         return [self._own("members"), self._own("members", "rows"), self._own("members", "version")]
 
+    # Caches
+
+    def cached(self, cache: str, ids: Sequence[str], ttl: float | None) -> dict[str, bytes]:
+        key = self._own("cache", cache)
+        life = [] if ttl is None else [("PEXPIRE", key, _milliseconds(ttl))]
+        parts = list(_parts(ids, _CACHED_PER_CALL))
+        found = self._together([*(("HMGET", key, *part) for part in parts), *life], again=True)
+        values = itertools.chain.from_iterable(found[: len(parts)])
+        return {id_: _row_of(value) for id_, value in zip(ids, values, strict=True) if value is not None}
+
+    def cached_as(self, cache: str, name: str, ttl: float) -> dict[str, bytes]:
+        args = [_milliseconds(ttl), name]
+        found = self._script("cache_find", [self._own("cache", cache)], args, again=True)
+        return {id_.decode(): _row_of(value) for id_, value in _pairs(found)}
+
+    def cached_ids(self, cache: str) -> set[str]:
+        fields = self._do("HKEYS", self._own("cache", cache), again=True)
+        return {field.decode() for field in fields if not field.startswith(b"=")}
+
+    def put_cached(self, cache: str, rows: Mapping[str, CachedRow | None], ttl: float | None) -> bool:
+        life = 0 if ttl is None else _milliseconds(ttl)
+        triples = [
+            (id_, "\n".join(row.names), row.value) if row else (id_, "", b"") for id_, row in rows.items()
+        ]
+        written = [
+            self._script(
+                "cache_put", [self._own("cache", cache)], [life, *itertools.chain(*part)], again=True
+            )
+            for part in _parts(triples, _CACHED_PER_CALL)
+        ]
+        return any(written)
+
+    def drop_cache(self, cache: str) -> None:
+        self._do("UNLINK", self._own("cache", cache), again=True)
+
+    # Rotas
+
+    def set_turn(self, rota: str, member: str, wait: float | None) -> None:
+        args = [member, "" if wait is None else _milliseconds(wait)]
+        self._script("set_turn", [self._own("rota", rota)], args, again=True)
+
+    def take_turns(self, rota: str, limit: int, wait: float) -> list[str]:
+        # Not again: those that were taken would be passed over until their next turn.
+        args = [limit, _milliseconds(wait)]
+        found = self._script("take_turns", [self._own("rota", rota)], args, again=False)
+        return [member.decode() for member in found]
+
     # Small things
 
     def once(self, mark: str, ttl: float) -> bool:
@@ -551,6 +602,11 @@ def _parts(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
 def _lease(row: bytes) -> Lease:
     epoch, _, owner = row.decode().partition(" ")
     return Lease(owner, int(epoch))
+
+
+def _row_of(value: bytes) -> bytes:
+    """A cache's row without its names."""
+    return value.partition(b"\0")[2]
 
 
 def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:

@@ -16,7 +16,7 @@ from botfleet.embedded import EmbeddedServer
 from botfleet.errors import StoreError, StoreUnavailable, UsageError
 from botfleet.model import Answer, Bot, Command, HolderInfo, Member, Subscription, shard_of
 from botfleet.store import DoorEntry, MemoryStore, Store
-from botfleet.store.base import Admission, Beat, Handover, Lease, Pacing, Seat
+from botfleet.store.base import Admission, Beat, CachedRow, Handover, Lease, Pacing, Seat
 from botfleet.store.redis import RedisStore, client_of
 from tests.conftest import flush
 from tests.integration.store_values import SHARDS, add, bot, connected, key_in, remove, run_threads
@@ -616,6 +616,122 @@ def test_holders_are_seen_until_they_are_silent_or_gone(world: World) -> None:
     world.store.withdraw("h2@b")
     world.store.withdraw("h3@c")
     assert world.other.holders() == []
+
+
+# Caches
+
+
+def rows(**values: str) -> dict[str, CachedRow | None]:
+    """Rows by id, each with its value for a name."""
+    return {id_: CachedRow(value.upper().encode(), (value,)) for id_, value in values.items()}
+
+
+def test_what_is_cached_is_found_by_id_and_by_name(world: World) -> None:
+    assert world.store.cached("users:T1", ["U1"], 30) == world.store.cached_as("users:T1", "ann", 30) == {}
+    odd = CachedRow(b"\0\xff\n=", ("grüße an alle", "%a ="))
+    assert world.store.put_cached("users:T1", {**rows(U1="ann", U2="bob"), "U3": odd}, 30)
+    assert world.other.cached("users:T1", ["U3", "U9", "U1"], 30) == {"U3": b"\0\xff\n=", "U1": b"ANN"}
+    assert world.other.cached("users:T1", [], 30) == {}
+    assert world.other.cached_as("users:T1", "ann", 30) == {"U1": b"ANN"}
+    assert all(world.other.cached_as("users:T1", name, 30) == {"U3": odd.value} for name in odd.names)
+    assert world.other.cached_ids("users:T1") == {"U1", "U2", "U3"}
+    assert world.other.cached_ids("users:T2") == set()
+
+
+def test_a_row_that_changes_loses_its_former_names(world: World) -> None:
+    world.store.put_cached("users:T1", {"U1": CachedRow(b"1", ("ann", "annie"))}, 30)
+    world.other.put_cached("users:T1", {"U1": CachedRow(b"2", ("annie", "anna"))}, 30)
+    assert world.store.cached_as("users:T1", "ann", 30) == {}
+    assert world.store.cached_as("users:T1", "annie", 30) == {"U1": b"2"}
+    world.other.put_cached("users:T1", {"U1": None, "U9": None, "U2": CachedRow(b"3", ("bob",))}, 30)
+    assert world.store.cached_as("users:T1", "annie", 30) == world.store.cached("users:T1", ["U1"], 30) == {}
+    assert world.store.cached_ids("users:T1") == {"U2"}
+
+
+def test_several_may_have_one_name(world: World) -> None:
+    world.store.put_cached("users:T1", {**rows(U1="ann", U2="bob"), "U3": CachedRow(b"3", ("ann",))}, 30)
+    assert world.other.cached_as("users:T1", "ann", 30) == {"U1": b"ANN", "U3": b"3"}
+    world.store.put_cached("users:T1", {"U1": None}, 30)
+    assert world.other.cached_as("users:T1", "ann", 30) == {"U3": b"3"}
+
+
+def test_a_large_cache(world: World) -> None:
+    many = {f"U{n}": CachedRow(str(n).encode(), (f"user {n}",)) for n in range(1000)}
+    world.store.put_cached("users:T1", many, 30)
+    found = world.other.cached("users:T1", list(many), 30)
+    assert found == {id_: row.value for id_, row in many.items()}
+    assert world.other.cached_as("users:T1", "user 999", 30) == {"U999": b"999"}
+
+
+def test_caches_of_threads_do_not_lose_names(store: Store) -> None:
+    run_threads(lambda n: store.put_cached("users:T1", {f"U{n}": CachedRow(b"x", ("ann",))}, 30), 16)
+    assert len(store.cached_as("users:T1", "ann", 30)) == 16
+
+
+def test_a_cache_ends_unless_somebody_asks(world: World) -> None:
+    for cache in ("a", "b", "c"):
+        world.store.put_cached(cache, rows(U1="ann"), 0.2)
+    world.other.cached("a", ["U1"], 30)
+    world.other.cached_as("b", "ann", 30)
+    assert eventually(lambda: not world.store.cached_ids("c"))
+    assert world.store.cached_ids("a") == world.store.cached_ids("b") == {"U1"}
+
+
+def test_a_cache_may_be_changed_without_a_longer_life(world: World) -> None:
+    assert not world.store.put_cached("a", rows(U1="ann"), None)
+    assert world.store.cached("a", ["U1"], None) == {}
+    world.store.put_cached("a", rows(U1="ann"), 0.3)
+    assert world.other.put_cached("a", rows(U1="bob"), None)
+    assert world.other.cached("a", ["U1"], None) == {"U1": b"BOB"}
+    assert world.other.cached_as("a", "ann", 0.3) == {}
+    assert eventually(lambda: world.store.cached("a", ["U1"], None) == {})
+
+
+def test_a_cache_can_be_dropped(world: World) -> None:
+    world.store.put_cached("a", rows(U1="ann"), 30)
+    world.store.put_cached("b", rows(U1="ann"), 30)
+    world.other.drop_cache("a")
+    world.other.drop_cache("a")
+    assert world.store.cached_as("a", "ann", 30) == {}
+    assert world.store.cached_ids("b") == {"U1"}
+    assert not world.store.put_cached("a", {}, 30)
+
+
+# Rotas
+
+
+def test_turns_of_a_rota_come_one_after_another(world: World) -> None:
+    assert world.store.take_turns("care", 5, 30) == []
+    for n, member in enumerate(["T4", "T3", "T2", "T1"]):
+        world.store.set_turn("care", member, 0.005 * n)
+    world.store.set_turn("care", "T9", 30)
+    world.store.set_turn("other", "T8", 0)
+    taken: list[str] = []
+
+    def all_are_taken() -> bool:
+        taken.extend(world.other.take_turns("care", 1, 30))
+        return len(taken) == 4
+
+    eventually(all_are_taken)
+    assert taken == ["T4", "T3", "T2", "T1"]
+    assert world.store.take_turns("care", 5, 30) == []
+    world.store.set_turn("other", "T8", None)
+    world.store.set_turn("other", "T7", None)
+    assert world.other.take_turns("other", 5, 30) == []
+
+
+def test_a_turn_is_taken_once(store: Store) -> None:
+    for n in range(10):
+        store.set_turn("care", f"T{n}", 0)
+    members: list[str] = []
+
+    def all_are_taken() -> bool:
+        for part in run_threads(lambda n: store.take_turns("care", 3, 30), 8):
+            members.extend(part)  # type: ignore[arg-type]
+        return len(members) >= 10
+
+    eventually(all_are_taken)
+    assert len(members) == len(set(members)) == 10
 
 
 # Small things
