@@ -139,6 +139,32 @@ class SandboxControl:
         """Let a new member join; give ``user`` (its id) and ``name``."""
         return self.post("join", name=name, team=team)
 
+    def change_user(
+        self,
+        user: str,
+        *,
+        name: str | None = None,
+        real_name: str | None = None,
+        display_name: str | None = None,
+        team: str | None = None,
+    ) -> str:
+        """Give a member other names; give the member's id."""
+        names = {"name": name, "real_name": real_name, "display_name": display_name}
+        return str(self.post("users/change", user=user, team=team, **names)["user"])
+
+    def create_channel(self, name: str, *, private: bool = False, team: str | None = None) -> str:
+        """Create a channel; give its id. The bot is in it where it is private, and else hears of it only."""
+        return str(self.post("channels", name=name, private=private, team=team)["channel"])
+
+    def rename_channel(self, channel: str, name: str, *, team: str | None = None) -> str:
+        """Give a channel another name; give its id."""
+        return str(self.post("channels/rename", channel=channel, name=name, team=team)["channel"])
+
+    def archive_channel(self, channel: str, *, archived: bool = True, team: str | None = None) -> str:
+        """Archive a channel, or with ``archived=False`` bring it back; give its id."""
+        answer = self.post("channels/archive", channel=channel, archived=archived, team=team)
+        return str(answer["channel"])
+
     def event(self, event: dict[str, Any], *, team: str | None = None) -> int:
         """Send an event as it is; give the number of connections that it went to."""
         return int(self.post("event", event=event, team=team)["connections"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Any
@@ -92,6 +93,49 @@ def join(sandbox: Sandbox, fields: Fields) -> Json:
         raise Refused(400, f"name is {name!r}: expected one that no member has")
     user = sandbox.join(team, name)
     return {"team": team.id, "user": user.id, "name": user.name}
+
+
+def change_user(sandbox: Sandbox, fields: Fields) -> Json:
+    """Give a member other names."""
+    team = _team(sandbox, fields.text("team", None))
+    user = _human(team, fields.needed("user"))
+    name = fields.text("name", None)
+    real_name, display_name = fields.text("real_name", None), fields.text("display_name", None)
+    fields.end()
+    if name is not None and team.user_named(name) not in (None, user):
+        raise Refused(400, f"name is {name!r}: expected one that no other member has")
+    sandbox.change_user(team, user, name, real_name, display_name)
+    return {"team": team.id, "user": user.id, "name": user.name}
+
+
+def create_channel(sandbox: Sandbox, fields: Fields) -> Json:
+    """Create a channel."""
+    team = _team(sandbox, fields.text("team", None))
+    name = _free_name(team, fields.needed("name"))
+    private = fields.flag("private")
+    fields.end()
+    channel = sandbox.create_channel(team, name, private)
+    return {"team": team.id, "channel": channel.id, "name": channel.name}
+
+
+def rename_channel(sandbox: Sandbox, fields: Fields) -> Json:
+    """Give a channel another name."""
+    team = _team(sandbox, fields.text("team", None))
+    channel = _channel(team, fields.needed("channel"))
+    name = _free_name(team, fields.needed("name"))
+    fields.end()
+    sandbox.rename_channel(team, channel, name)
+    return {"team": team.id, "channel": channel.id, "name": channel.name}
+
+
+def archive_channel(sandbox: Sandbox, fields: Fields) -> Json:
+    """Archive a channel, or bring it back."""
+    team = _team(sandbox, fields.text("team", None))
+    channel = _channel(team, fields.needed("channel"))
+    archived = fields.flag("archived", True)
+    fields.end()
+    sandbox.archive_channel(team, channel, archived)
+    return {"team": team.id, "channel": channel.id, "archived": channel.archived}
 
 
 def event(sandbox: Sandbox, fields: Fields) -> Json:
@@ -208,6 +252,10 @@ POSTS: dict[str, Endpoint] = {
     "teams/install": install,
     "say": say,
     "join": join,
+    "users/change": change_user,
+    "channels": create_channel,
+    "channels/rename": rename_channel,
+    "channels/archive": archive_channel,
     "event": event,
     "frame": frame,
     "flood": start_flood,
@@ -314,6 +362,20 @@ def _human(team: Team, name: str) -> User:
         people = ", ".join(user.name for user in islice(team.humans, 10))
         raise Refused(404, f"user {name!r} is unknown in {team.id}: expected one of {people}")
     return user
+
+
+def _channel(team: Team, name: str) -> Channel:
+    channel = team.channel_named(name)
+    if channel is None or channel.kind == "im":
+        names = ", ".join(c.name for c in islice(team.channels.values(), 10) if c.kind != "im")
+        raise Refused(404, f"channel {name!r} is unknown in {team.id}: expected one of {names}")
+    return channel
+
+
+def _free_name(team: Team, name: str) -> str:
+    if team.channel_named(name) is not None or not re.fullmatch(r"[^\W_A-Z][^\sA-Z.#]{0,79}", name):
+        raise Refused(400, f"name is {name!r}: expected one in small letters that no channel has")
+    return name
 
 
 def _place(sandbox: Sandbox, team: Team, where: str, user: User | None) -> tuple[Channel, User]:

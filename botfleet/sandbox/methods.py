@@ -157,10 +157,19 @@ def conversations_list(call: Call) -> Json:
     if not set(types) <= kinds.keys():
         raise SlackError("invalid_types")
     wanted = {kinds[name] for name in types}
-    found = [channel for channel in call.team.channels.values() if channel.kind in wanted]
+    kept = (c for c in call.team.channels.values() if not (c.archived and call.flag("exclude_archived")))
+    found = [channel for channel in kept if channel.kind in wanted]
     page, cursor = _page(call, found, 1000)
     shown = [channel.as_slack(call.team.bot.id) for channel in page]
     return {"channels": shown, "response_metadata": {"next_cursor": cursor}}
+
+
+def conversations_info(call: Call) -> Json:
+    """Describe a channel."""
+    channel = call.team.channels.get(call.text("channel"))
+    if channel is None:
+        raise SlackError("channel_not_found")
+    return {"channel": channel.as_slack(call.team.bot.id)}
 
 
 def conversations_history(call: Call) -> Json:
@@ -198,6 +207,28 @@ def conversations_open(call: Call) -> Json:
         channel = call.sandbox.direct(call.team, user)
     shown = channel.as_slack(call.team.bot.id) if call.flag("return_im") else {"id": channel.id}
     return {"channel": shown, **({"no_op": True, "already_open": True} if known else {})}
+
+
+def bots_info(call: Call) -> Json:
+    """Describe a bot by its bot id; the sandbox knows the team's own."""
+    team = call.team
+    if call.text("bot") != team.bot_id:
+        raise SlackError("bot_not_found")
+    shown = {"id": team.bot_id, "deleted": False, "name": team.bot.real_name, "updated": 1_700_000_000}
+    return {"bot": {**shown, "app_id": f"A{team.number:08d}", "user_id": team.bot.id, "icons": {}}}
+
+
+def chat_get_permalink(call: Call) -> Json:
+    """Give the address of a message."""
+    channel = call.team.channels.get(call.text("channel"))
+    if channel is None:
+        raise SlackError("channel_not_found")
+    message = channel.messages.get(call.text("message_ts"))
+    if message is None:
+        raise SlackError("message_not_found")
+    place = f"archives/{channel.id}/p{message.ts.replace('.', '')}"
+    thread = f"?thread_ts={message.thread_ts}&cid={channel.id}" if message.is_reply else ""
+    return {"channel": channel.id, "permalink": f"https://{call.team.domain}.slack.test/{place}{thread}"}
 
 
 def users_info(call: Call) -> Json:
@@ -238,6 +269,8 @@ METHODS: dict[str, Method] = {
     "rtm.connect": rtm_connect,
     "rtm.start": rtm_connect,
     "chat.delete": chat_delete,
+    "bots.info": bots_info,
+    "chat.getPermalink": chat_get_permalink,
     "chat.postMessage": chat_post_message,
     "chat.postEphemeral": chat_post_ephemeral,
     "chat.update": chat_update,
@@ -247,6 +280,7 @@ METHODS: dict[str, Method] = {
     "reactions.remove": reactions_remove,
     "conversations.list": conversations_list,
     "conversations.history": conversations_history,
+    "conversations.info": conversations_info,
     "conversations.open": conversations_open,
     "users.info": users_info,
     "users.list": users_list,

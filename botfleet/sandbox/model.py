@@ -53,6 +53,7 @@ class User:
     real_name: str
     team_id: str
     is_bot: bool = False
+    display_name: str | None = None  # the name, where they chose no other
 
     def as_slack(self) -> Json:
         """Give the user object of ``users.info``."""
@@ -70,7 +71,7 @@ class User:
             "updated": 1_700_000_000,
             "profile": {
                 "real_name": self.real_name,
-                "display_name": self.name,
+                "display_name": self.name if self.display_name is None else self.display_name,
                 "team": self.team_id,
             },
         }
@@ -121,6 +122,7 @@ class Channel:
     members: list[str]
     messages: dict[str, Message] = field(default_factory=dict)
     last: int = 0  # microseconds of the newest ts, as ts must grow within a channel
+    archived: bool = False
 
     @property
     def user(self) -> str:
@@ -132,7 +134,7 @@ class Channel:
         shared: Json = {
             "id": self.id,
             "created": 1_700_000_000,
-            "is_archived": False,
+            "is_archived": self.archived,
             "is_channel": self.kind == "channel",
             "is_group": self.kind == "group",
             "is_im": self.kind == "im",
@@ -272,6 +274,13 @@ class World:
             general.members.append(user.id)
         return user
 
+    def create_channel(self, team: Team, name: str, kind: ChannelKind) -> Channel:
+        """Create a channel: a public one of the humans, or a private one that the bot is in, too."""
+        channel = self._add_channel(team, name, kind)
+        if kind == "channel":
+            channel.members.remove(team.bot.id)
+        return channel
+
     def install(self, team: Team) -> Token:
         """Install the bot in a team again: a new token beside the old ones."""
         count = len(team.tokens) + 1
@@ -341,10 +350,11 @@ class World:
         team.files[file.id] = self.uploads[file.ticket] = file
         return file
 
-    def _add_channel(self, team: Team, name: str, kind: ChannelKind) -> None:
+    def _add_channel(self, team: Team, name: str, kind: ChannelKind) -> Channel:
         letter = "G" if kind == "group" else "C"
         channel_id = f"{letter}{team.number:05d}{len(team.channels) + 1:03d}"
-        team.channels[channel_id] = Channel(channel_id, name, kind, list(team.users))
+        channel = team.channels[channel_id] = Channel(channel_id, name, kind, list(team.users))
+        return channel
 
 
 def history(channel: Channel, oldest: int, latest: int) -> Iterator[Message]:

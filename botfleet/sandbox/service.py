@@ -130,6 +130,50 @@ class Sandbox:
         self.save()
         return user
 
+    def change_user(
+        self, team: Team, user: User, name: str | None, real_name: str | None, display_name: str | None
+    ) -> None:
+        """Give a member other names; None leaves one as it is."""
+        user.name = user.name if name is None else name
+        user.real_name = user.real_name if real_name is None else real_name
+        user.display_name = user.display_name if display_name is None else display_name
+        now = f"{self.clock():.6f}"
+        event = {
+            "type": "user_change",
+            "user": user.as_slack(),
+            "cache_ts": int(self.clock()),
+            "event_ts": now,
+        }
+        self.send_event(team, event)
+        self.save()
+
+    def create_channel(self, team: Team, name: str, private: bool) -> Channel:
+        """Let a human create a channel; the bot hears of a private one as it is taken into it."""
+        channel = self.world.create_channel(team, name, "group" if private else "channel")
+        if private:
+            self._tell_of_channel(team, "group_joined", channel.as_slack(team.bot.id))
+        else:
+            creator = next(team.humans).id
+            shown = {"id": channel.id, "name": name, "created": int(self.clock()), "creator": creator}
+            self._tell_of_channel(team, "channel_created", shown)
+        return channel
+
+    def rename_channel(self, team: Team, channel: Channel, name: str) -> None:
+        """Give a channel another name."""
+        channel.name = name
+        shown = {"id": channel.id, "name": name, "created": 1_700_000_000}
+        self._tell_of_channel(team, f"{channel.kind}_rename", shown)
+
+    def archive_channel(self, team: Team, channel: Channel, archived: bool) -> None:
+        """Archive a channel, or bring it back."""
+        channel.archived = archived
+        kind = f"{channel.kind}_{'archive' if archived else 'unarchive'}"
+        self._tell_of_channel(team, kind, channel.id, user=next(team.humans).id)
+
+    def _tell_of_channel(self, team: Team, kind: str, channel: Json | str, **more: str) -> None:
+        now = f"{self.clock():.6f}"
+        self.send_event(team, {"type": kind, "channel": channel, **more, "event_ts": now})
+
     def direct(self, team: Team, user: User) -> Channel:
         """Give the direct message of a user and the bot, opened if need be."""
         channel, is_new = self.world.open_direct(team, user)

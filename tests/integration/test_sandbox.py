@@ -31,6 +31,60 @@ def error_of(call: Any, **arguments: Any) -> str:
 # slack_sdk
 
 
+def test_channels_come_and_go_and_are_renamed(control: SandboxControl, team: Workspace) -> None:
+    with connected(team) as socket:
+        plans = control.create_channel("plans", team=team.id)
+        made = socket.read_until("channel_created")["channel"]
+        assert (made["id"], made["name"]) == (plans, "plans")
+        assert control.rename_channel("#plans", "ideas", team=team.id) == plans
+        renamed = socket.read_until("channel_rename")["channel"]
+        assert (renamed["id"], renamed["name"]) == (plans, "ideas")
+        control.archive_channel("ideas", team=team.id)
+        assert socket.read_until("channel_archive")["channel"] == plans
+        web = team.web()
+        assert web.conversations_info(channel=plans)["channel"]["is_archived"]
+        listed = web.conversations_list(exclude_archived=True)["channels"]
+        assert "ideas" not in [channel["name"] for channel in listed]
+        control.archive_channel("ideas", archived=False, team=team.id)
+        assert socket.read_until("channel_unarchive")["channel"] == plans
+        hidden = control.create_channel("hidden", private=True, team=team.id)
+        joined = socket.read_until("group_joined")["channel"]
+        assert (joined["id"], joined["is_private"], joined["is_member"]) == (hidden, True, True)
+        control.rename_channel("hidden", "cellar", team=team.id)
+        assert socket.read_until("group_rename")["channel"]["name"] == "cellar"
+    assert error_of(web.conversations_info, channel="C404") == "channel_not_found"
+    for name in ("general", "General", "a b", ""):
+        with pytest.raises(SandboxError, match="name"):
+            control.create_channel(name, team=team.id)
+
+
+def test_a_member_takes_another_name(control: SandboxControl, team: Workspace) -> None:
+    with connected(team) as socket:
+        assert control.change_user("alice", display_name="Al", team=team.id) == team.alice
+        assert socket.read_until("user_change")["user"]["profile"]["display_name"] == "Al"
+        control.change_user("alice", name="alicia", real_name="Alicia L", team=team.id)
+        user = socket.read_until("user_change")["user"]
+    assert user == team.web().users_info(user=team.alice)["user"]
+    assert (user["name"], user["real_name"]) == ("alicia", "Alicia L")
+    with pytest.raises(SandboxError, match="no other member"):
+        control.change_user("alicia", name="bob", team=team.id)
+
+
+def test_a_bot_and_the_address_of_a_message(control: SandboxControl, team: Workspace) -> None:
+    web = team.web()
+    own = web.auth_test()
+    bot = web.bots_info(bot=own["bot_id"])["bot"]
+    assert (bot["user_id"], bot["deleted"]) == (team.bot, False)
+    assert error_of(web.bots_info, bot="B404") == "bot_not_found"
+    said = control.say("general", "hi", team=team.id)
+    first = web.chat_getPermalink(channel=team.general, message_ts=said["ts"])["permalink"]
+    assert first == f"{own['url']}archives/{team.general}/p{said['ts'].replace('.', '')}"
+    reply = control.say("general", "ho", team=team.id, thread_ts=said["ts"])
+    second = web.chat_getPermalink(channel=team.general, message_ts=reply["ts"])["permalink"]
+    assert second.endswith(f"?thread_ts={said['ts']}&cid={team.general}")
+    assert error_of(web.chat_getPermalink, channel=team.general, message_ts="1.0") == "message_not_found"
+
+
 def stop(client: RTMClient, control: SandboxControl, team: Workspace) -> None:
     """End slack_sdk's threads; its own close() lets some of them reconnect.
 
