@@ -20,6 +20,7 @@ _HOMES = {
     "command": "handlers",
     "Commands": "handlers",
     "Client": "handlers",
+    "Directory": "handlers",
     "Event": "handlers",
     "Match": "handlers",
     "Handler": "handlers",
@@ -47,6 +48,7 @@ __all__ = [
     "Client",
     "Commands",
     "ConfigurationError",
+    "Directory",
     "Event",
     "Handler",
     "Manager",
@@ -80,7 +82,7 @@ if TYPE_CHECKING:
         update_token,
     )
     from .errors import BatchFailed, BotfleetError, ConfigurationError
-    from .handlers import Client, Commands, Event, Handler, Match, Sent, command, formatting, on
+    from .handlers import Client, Commands, Directory, Event, Handler, Match, Sent, command, formatting, on
     from .manager import Manager
     from .settings import Settings
 else:

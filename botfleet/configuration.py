@@ -16,6 +16,8 @@ from .settings import Settings
 #: worker, seconds. The shortest of all the clients of one Redis counts for all of them.
 VISIBILITY_TIMEOUT = 3600
 _RESULTS_KEPT = 3600
+#: Seconds between two rounds that list directories anew.
+_REFRESH_EVERY = 60.0
 
 
 def deployment() -> dict[str, Any]:
@@ -105,7 +107,12 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             "task": "botfleet.reconcile",
             "schedule": settings.check_interval,
             "options": {"expires": settings.check_interval * 0.9, "queue": "botfleet.control"},
-        }
+        },
+        "refresh_directory": {
+            "task": "botfleet.refresh_directory",
+            "schedule": _REFRESH_EVERY,
+            "options": {"expires": _REFRESH_EVERY * 0.9, "queue": "botfleet.control"},
+        },
     }
 
 

@@ -16,6 +16,7 @@ from .celery import app
 from .errors import BotfleetError, StoreUnavailable
 from .fleet import as_shown, is_token
 from .handlers.client import Client
+from .handlers.upkeep import refresh
 from .reconcile import Reconciler
 from .redaction import RedactedTask
 from .roles import CONTROL_QUEUE
@@ -159,3 +160,14 @@ def reconcile() -> None:
         Reconciler(app.fleet).run()
     except StoreUnavailable as exc:
         logger.warning("A round was left out, the store is away: %s", exc, extra={"action": "reconcile"})
+
+
+@_task("refresh_directory", ignore_result=True, autoretry_for=(), acks_late=False)
+def refresh_directory() -> None:
+    """Lists a few directories anew; beat sends it every minute."""
+    try:
+        refresh(app.handler_context)
+    except StoreUnavailable as exc:
+        logger.warning(
+            "No directory was refreshed, the store is away: %s", exc, extra={"action": "directory"}
+        )

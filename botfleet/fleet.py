@@ -16,6 +16,7 @@ import msgspec
 from .clock import Clock, wall_clock
 from .errors import BotfleetError, InvalidToken, SlackError, TokenNotConnected, UsageError
 from .handlers.commands import listeners_group
+from .handlers.directory import forget
 from .model import (
     Bot,
     Command,
@@ -288,6 +289,7 @@ class Fleet:
         for group in self.store.subscriptions():
             if group.startswith(listeners_group(bot.key)):
                 self.store.put_subscriptions(group, ())
+        forget(self.store, bot.key)
         self.nudge(bot.key)
         if before is None:
             raise TokenNotConnected("unknown_bot", detail=f"no bot of team {bot.team_id} is known")

@@ -20,7 +20,8 @@ from celery.worker import state
 
 from .errors import BotfleetError, StoreUnavailable
 from .handlers.binding import bind
-from .handlers.loader import load
+from .handlers.loader import Loaded, load
+from .handlers.upkeep import HANDLERS as UPKEEP
 from .holder.holder import Holder
 from .holder.process import (
     calm_garbage_collector,
@@ -57,7 +58,7 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
     settings = app.settings
     queues = role.queues
     if role.handles:
-        loaded = load(role.handlers or settings.handlers)
+        loaded = _with_upkeep(load(role.handlers or settings.handlers), role)
         app.subscriptions = bind(app, loaded, app.handler_context)
         named = {one.queue for one in app.subscriptions if one.queue}
         queues = (*queues, *sorted(named - set(queues)))
@@ -74,6 +75,13 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
         "without_gossip": True,
         "without_mingle": True,
     }
+
+
+def _with_upkeep(loaded: Loaded, role: Role) -> Loaded:
+    """Adds the system's own handlers, in the built-in roles: a second role would only do the same again."""
+    if role.name not in (HANDLER.name, BOTH.name):
+        return loaded
+    return loaded._replace(handlers=(*loaded.handlers, *UPKEEP))
 
 
 def _quiet_tasks(log_level: str) -> None:

@@ -20,6 +20,7 @@ from .client import Client
 from .commands import Commands
 from .context import HandlerContext
 from .declare import on
+from .directory import BotUser, Channel, Directory, Team, User
 from .event import Event
 from .handler import Handler
 from .loader import Loaded, load
@@ -27,15 +28,20 @@ from .matching import Match
 from .sent import Broadcast, Sent
 
 __all__ = [
+    "BotUser",
     "Broadcast",
+    "Channel",
     "Client",
     "Commands",
+    "Directory",
     "Event",
     "Handler",
     "HandlerContext",
     "Loaded",
     "Match",
     "Sent",
+    "Team",
+    "User",
     "command",
     "formatting",
     "load",

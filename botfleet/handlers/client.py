@@ -20,6 +20,7 @@ from ..webapi import translated
 from .arguments import checked, contents, fits_a_frame, is_user_id, param, ts_of
 from .broadcast import broadcast
 from .context import HandlerContext
+from .directory import Directory
 from .event import Event
 from .sending import Sender
 from .sent import Broadcast, Sent
@@ -118,6 +119,15 @@ class Client:
         """
         return TeamWebClient(self._context.api.web_client(self.token), self._sender)
 
+    @cached_property
+    def directory(self) -> Directory:
+        """The team's channels, users and bots, by id and by name; it knows what the event has changed."""
+        context = self._context
+        directory = Directory(self.id, context.store, lambda: self.web, context.recent, context.clock)
+        if self.event is not None:
+            directory.follow(self.event)
+        return directory
+
     # Saying something
 
     def message(
@@ -136,8 +146,8 @@ class Client:
         chat.postMessage.
 
         Args:
-            channel: a channel's id or `#name`, or a user's id for a direct message. None, which an event
-                without a channel or user gives, is refused.
+            channel: a channel's id or `#name`, or a user's id or `@name` for a direct message. None, which an
+                event without a channel or user gives, is refused.
             text: what to say.
             wait: for Slack's answer, also over the socket.
             unfurl: whether links show what is behind them; the setting `unfurl` decides where not given.
@@ -147,7 +157,7 @@ class Client:
             What was said; None where it is on its way over the socket and nobody waits.
 
         Raises:
-            UsageError: the channel or the text is no text, or is empty.
+            UsageError: the channel or the text is no text, or is empty; or nothing has that name.
             TokenNotConnected: no such bot, or it is stopped.
             TokenRevoked: its token is dead.
             ConnectionRateLimited: Slack, or the fleet's own pace, asks to wait for longer than a call may
@@ -451,7 +461,8 @@ class Client:
         return self._resolved(channel)
 
     def _resolved(self, channel: str) -> str:
-        """The channel to send to: a user's id becomes the direct message with that user."""
+        """The channel to send to: a name becomes an id, a user's id the direct message with that user."""
+        channel = self._named(channel)
         if not is_user_id(channel):
             return channel
         known = self._context.direct_messages
@@ -461,6 +472,15 @@ class Client:
             if found != channel:  # A shadow opens none.
                 known.put(self.id, channel, found)
         return found
+
+    def _named(self, channel: str) -> str:
+        try:
+            return self.directory.resolve(channel)
+        except SlackError:
+            # Without a list of channels, Slack itself may know the name: chat.postMessage takes it.
+            if channel.startswith("#"):
+                return channel
+            raise
 
     def _open_direct_message(self, user: str) -> str:
         opened = self.call("conversations.open", users=user).get("channel")

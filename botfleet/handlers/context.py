@@ -12,6 +12,7 @@ from ..secrets import Seal
 from ..settings import Settings
 from ..store.base import Store
 from ..webapi import SlackApi
+from .recent import Recent
 
 
 class DirectMessages:
@@ -48,6 +49,7 @@ class HandlerContext:
         clock: decides which events are too old.
         sleep: waits for a turn to send.
         direct_messages: channels opened so far.
+        recent: what was looked up in directories a moment ago.
     """
 
     store: Store
@@ -57,3 +59,4 @@ class HandlerContext:
     clock: Clock = wall_clock
     sleep: Callable[[float], None] = time.sleep
     direct_messages: DirectMessages = field(default_factory=DirectMessages, repr=False)
+    recent: Recent = field(default_factory=Recent, repr=False)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from ..errors import UsageError
+from ..errors import SlackError, UsageError
 from ..model import Envelope, Transport, bot_key
+from ..slack.markup import mentioned, plain
+
+if TYPE_CHECKING:
+    from .directory import Channel, Directory, Team, User
+
+
+class HasDirectory(Protocol):
+    """What an event needs to look things up: a client has it."""
+
+    @property
+    def directory(self) -> Directory:
+        """The directory of the event's team."""
 
 
 class Event:
@@ -16,6 +28,10 @@ class Event:
 
     `event.ts`, `event.thread_ts` and whatever else Slack sends are read from the payload; what is not there
     is None, because most of Slack's fields are optional. `payload` (or `event["field"]`) is the raw thing.
+
+    `team`, `user_info`, `channel_info` and `permalink` look things up in the directory of the client that the
+    event is bound to. Where a handler runs with a client, it is; a batch handler's events are of many teams
+    and raise `UsageError` there, unless they are bound to one.
 
     Args:
         envelope: as it comes in the task's message; see `model.Envelope`.
@@ -30,13 +46,18 @@ class Event:
     <Event Ev1 message>
     """
 
-    __slots__ = ("_envelope",)
+    __slots__ = ("_client", "_envelope")
 
     def __init__(self, envelope: Mapping[str, Any]) -> None:
         try:
             self._envelope = msgspec.convert(envelope, Envelope)
         except msgspec.ValidationError as exc:
             raise UsageError(f"not an event's envelope: {exc}") from None
+        self._client: HasDirectory | None = None
+
+    def bind(self, client: HasDirectory) -> None:
+        """Lets the event look things up with a client of its team."""
+        self._client = client
 
     @property
     def id(self) -> str:
@@ -113,6 +134,82 @@ class Event:
         return text if isinstance(text, str) else ""
 
     @property
+    def mentions(self) -> list[str]:
+        """The ids of the users whom the text names, each once, in order; the bot itself is not among them."""
+        return [user for user in mentioned(self.text) if user != self.bot_user_id]
+
+    @property
+    def plain_text(self) -> str:
+        """The text as a person reads it: `@names` and `#names`, links by their labels, no entities.
+
+        Where a name can't be looked up, it is the id. Never raises for Slack's sake.
+        """
+        return plain(self.text, self._user_label, self._channel_label)
+
+    @property
+    def message_ts(self) -> str | None:
+        """The `ts`, which is the id, of the message that it is about: the one said, edited, or reacted to."""
+        item = self.payload.get("item")
+        of_item = item.get("ts") if isinstance(item, dict) else None
+        found = self._inner.get("ts") or self.payload.get("deleted_ts") or self.payload.get("ts") or of_item
+        return _id(found)
+
+    @property
+    def thread(self) -> str | None:
+        """The `thread_ts` to answer in; None outside of threads."""
+        return _id(self.payload.get("thread_ts") or self._inner.get("thread_ts"))
+
+    @property
+    def is_thread_reply(self) -> bool:
+        """Whether it stands in a thread, and does not begin it."""
+        return self.thread is not None and self.thread != self.message_ts
+
+    @property
+    def permalink(self) -> str | None:
+        """The address of the message that it is about; None where it is about none.
+
+        Made of the team's address, which Slack is asked for once a day: there is no call for each message.
+
+        Raises:
+            UsageError: the event is bound to no client.
+            SlackError: Slack was to be asked for the team's address, and refused.
+        """
+        if not self.channel or not self.message_ts:
+            return None
+        link = f"{self.team.url}archives/{self.channel}/p{self.message_ts.replace('.', '')}"
+        return f"{link}?thread_ts={self.thread}&cid={self.channel}" if self.is_thread_reply else link
+
+    @property
+    def team(self) -> Team:
+        """The team: its name, domain and address.
+
+        Raises:
+            UsageError: the event is bound to no client.
+            SlackError: Slack was to be asked, and refused.
+        """
+        return self._directory("team").team
+
+    @property
+    def user_info(self) -> User | None:
+        """What is known of the user: names, time zone; None where the event has none.
+
+        Raises:
+            UsageError: the event is bound to no client.
+            SlackError: Slack was to be asked, and refused.
+        """
+        return self._directory("user_info").user(self.user) if self.user else None
+
+    @property
+    def channel_info(self) -> Channel | None:
+        """What is known of the channel: its name, whether it is private; None where the event has none.
+
+        Raises:
+            UsageError: the event is bound to no client.
+            SlackError: Slack was to be asked, and refused.
+        """
+        return self._directory("channel_info").channel(self.channel) if self.channel else None
+
+    @property
     def is_dm(self) -> bool:
         """Whether it happened in a direct message to the bot."""
         return self.payload.get("channel_type") == "im" or (self.channel or "").startswith("D")
@@ -145,6 +242,26 @@ class Event:
 
     def __repr__(self) -> str:
         return f"<Event {self.id} {self.type}>"
+
+    def _directory(self, what: str) -> Directory:
+        if self._client is None:
+            raise UsageError(
+                f"event.{what} needs a client, and events of batch handlers have none; "
+                "event.bind(client) gives them one"
+            )
+        return self._client.directory
+
+    def _user_label(self, id_: str) -> str:
+        try:
+            return self._directory("plain_text").user(id_).label
+        except (UsageError, SlackError):
+            return id_
+
+    def _channel_label(self, id_: str) -> str:
+        try:
+            return self._directory("plain_text").channel(id_).name or id_
+        except (UsageError, SlackError):
+            return id_
 
     @property
     def _inner(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Run:
         self.event = Event(envelope)
         origin = origin_of(handler, self.event, kwargs)
         self.client = Client(context, self.event.team_id, self.event.namespace, self.event, origin)
+        self.event.bind(self.client)
         self.match: Match | None = None
         self.kwargs = kwargs
 

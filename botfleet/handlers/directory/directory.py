@@ -1,0 +1,181 @@
+"""The directory: a team's channels, users and bots, by id and by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from slack_sdk import WebClient
+
+from ...clock import Clock
+from ...errors import SlackError, UsageError
+from ...model import split_key
+from ...slack.markup import referred
+from ...store.base import Store
+from ..event import Event
+from ..recent import Recent
+from .entries import BotUser, Channel, Entry, Team, User, folded
+from .following import Shelves, follow
+from .kinds import BOTS, CHANNELS, EVERY_KIND, TEAMS, USERS
+from .lister import Lister
+from .shelf import LIFE, Listing, Shelf, cache_name
+
+E = TypeVar("E", bound=Entry)
+
+#: The rota of the bots whose directory is listed anew from time to time.
+ROTA = "directories"
+#: Seconds between two listings of a directory that somebody uses.
+REFRESH_INTERVAL = 6 * 3600.0
+
+
+class Directory:
+    """What one bot may know of its team; kept in the store for all processes, filled where it is asked.
+
+    An entry is asked of Slack once, by its id; names cost one listing of all. Slack's events keep both true,
+    and so does a listing every few hours. What this process looked up is not looked up again for 5 seconds.
+
+    Args:
+        key: the bot's.
+        store: keeps all of it.
+        web: makes the bot's client of the Web API, when Slack is to be asked.
+        recent: what this process looked up.
+        clock: for ages.
+        patience: seconds to wait for a listing by another process.
+
+    Every lookup may raise, beside what it names:
+        SlackError: Slack was to be asked, and refused or could not be reached.
+        StoreUnavailable: the store is away.
+        TokenNotConnected: Slack was to be asked, and there is no such bot any more.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        store: Store,
+        web: Callable[[], WebClient],
+        recent: Recent,
+        clock: Clock,
+        patience: float = 5.0,
+    ) -> None:
+        self.key = key
+        self._store = store
+        self._web = web
+        self._clock = clock
+        self._patience = patience
+        self._shelves = Shelves(
+            Shelf(CHANNELS, key, store, recent, clock),
+            Shelf(USERS, key, store, recent, clock),
+            Shelf(BOTS, key, store, recent, clock),
+            Shelf(TEAMS, key, store, recent, clock),
+        )
+
+    def channel(self, id_or_name: str) -> Channel:
+        """A channel, by `C…`, `#general` or `general`; not `known` where Slack does not know the id.
+
+        Raises:
+            UsageError: there is no channel of that name.
+        """
+        return self._find(self._shelves.channels, id_or_name, "CDG")
+
+    def user(self, id_or_name: str) -> User:
+        """A user, by `U…`, `@alice` or `alice`; not `known` where Slack does not know the id.
+
+        A name is a handle, or else a display name. Case does not matter.
+
+        Raises:
+            UsageError: nobody has that name; or several have it as a display name, and nobody as a handle.
+        """
+        return self._find(self._shelves.users, id_or_name, "UW")
+
+    def bot(self, id: str) -> BotUser:
+        """An integration, by the `bot_id` of its messages; not `known` where Slack does not know it."""
+        return self._shelves.bots.get(id, lambda: BOTS.fetch(self._web(), id))
+
+    @property
+    def team(self) -> Team:
+        """The team: its name and address."""
+        team_id = split_key(self.key)[0]
+        return self._shelves.teams.get(team_id, lambda: TEAMS.fetch(self._web(), team_id))
+
+    def resolve(self, target: str) -> str:
+        """The id of `#general` or `@alice`; anything else passes through, as it is an id, known or not.
+
+        Raises:
+            UsageError: nothing has that name, or several users have.
+        """
+        named = {"#": self.channel, "@": self.user}.get(target[:1])
+        return named(target).id if named else referred(target) or target
+
+    def follow(self, event: Event) -> None:
+        """Changes what an event says has changed: of what is known here, and nothing else."""
+        follow(event, self._shelves)
+
+    def refresh(self) -> bool:
+        """Lists anew what was listed before and is still asked for; returns whether there is anything."""
+        listed = (self._refresh(self._shelves.channels), self._refresh(self._shelves.users))
+        return any(listed)
+
+    def _refresh(self, shelf: Shelf[E]) -> bool:
+        if shelf.listing() is None:
+            return False
+        lister = self._lister(shelf)
+        return lister.run(None) is not None if lister.begin() else True
+
+    def __repr__(self) -> str:
+        return f"<Directory {self.key}>"
+
+    def _find(self, shelf: Shelf[E], id_or_name: str, letters: str) -> E:
+        sign = shelf.kind.sign
+        wanted = (referred(id_or_name) or id_or_name) if isinstance(id_or_name, str) else ""
+        if is_id(wanted, letters):
+            return shelf.get(wanted, lambda: shelf.kind.fetch(self._web(), wanted))
+        name = wanted.removeprefix(sign)
+        if not folded(name):
+            raise UsageError(f"{id_or_name!r} is none of the {shelf.kind.name}; takes an id or {sign}name")
+        found = shelf.named(name) or self._listed(shelf, name)
+        if found is None:
+            raise UsageError(f"there is no {sign}{name} among the {shelf.kind.name} of {self.key}")
+        return found
+
+    def _listed(self, shelf: Shelf[E], name: str) -> E | None:
+        """Looks for a name in a listing, by this process or another; None where that does not have it."""
+        lister = self._lister(shelf)
+        for _ in lister.looks(self._patience):
+            listing, now = shelf.listing(), self._clock()
+            if listing is not None and now < listing.until:
+                return self._after(listing, shelf, name)
+            if lister.begin():
+                lister.run(LIFE)
+                self._store.set_turn(ROTA, self.key, REFRESH_INTERVAL)
+                return shelf.named(name)
+            # Another process is listing, and writes each page as it comes.
+            found = shelf.named(name)
+            if found is not None:
+                return found
+        detail = f"another process lists the {shelf.kind.name} of {self.key}"
+        raise SlackError("not_listed_yet", retry_after=self._patience, detail=detail)
+
+    def _after(self, listing: Listing, shelf: Shelf[E], name: str) -> E | None:
+        if listing.error:
+            wait = listing.until - self._clock()
+            raise SlackError(listing.error, retry_after=wait, detail=f"{shelf.kind.name} can't be listed")
+        return shelf.named(name)
+
+    def _lister(self, shelf: Shelf[E]) -> Lister[E]:
+        return Lister(shelf, self._store, self._web, self._clock)
+
+
+def forget(store: Store, key: str) -> None:
+    """Drops the directory of a bot that is no more."""
+    store.set_turn(ROTA, key, None)
+    for kind in EVERY_KIND:
+        store.drop_cache(cache_name(kind, key))
+
+
+def is_id(text: str, letters: str) -> bool:
+    """Whether a text has the form of Slack's ids that begin with one of some letters.
+
+    >>> is_id("C0123", "CDG"), is_id("#C0123", "CDG"), is_id("U0123", "CDG"), is_id("Cats", "CDG")
+    (True, False, False, False)
+    """
+    return text[:1] in letters and text.isascii() and text.isalnum() and text == text.upper()
