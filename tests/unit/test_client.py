@@ -67,7 +67,7 @@ def test_what_a_frame_cannot_carry_is_posted(
     context = context_with_bot(slack.settings)
     Client(context, "T1").message(channel, text, **options)
     assert sent(context) == []
-    (call,) = slack.calls
+    (call,) = slack.asked("chat.postMessage")
     assert (call.method, call.token) == ("chat.postMessage", f"Bearer {TOKEN}")
     assert call.fields == {"channel": channel, "text": text, **FOLDED, **options}
 
@@ -89,6 +89,25 @@ def test_a_user_gets_a_direct_message_that_is_opened_once_per_process(slack: Can
     Client(context, "T1").message("U7", "again")
     assert [command.channel for command in sent(context)] == ["D7", "D7"]
     assert len(slack.asked("conversations.open")) == 1
+
+
+def test_names_are_resolved(slack: CannedSlack) -> None:
+    slack.give("conversations.list", answer(ok=True, channels=[{"id": "C5", "name": "general"}]))
+    slack.give("users.list", answer(ok=True, members=[{"id": "U7", "name": "alice"}]))
+    context = context_with_bot(slack.settings)
+    for target in ("#general", "@alice", "@Alice", "<@U7>"):
+        Client(context, "T1").message(target, "hello")
+    assert [command.channel for command in sent(context)] == ["C5", "D7", "D7", "D7"]
+    for target in ("#nowhere", "@nobody"):
+        with pytest.raises(UsageError, match=target):
+            Client(context, "T1").message(target, "hello")
+
+
+def test_a_users_name_needs_a_list_of_users(slack: CannedSlack) -> None:
+    slack.give("users.list", answer(ok=False, error="missing_scope"))
+    with pytest.raises(SlackError, match="missing_scope"):
+        Client(context_with_bot(slack.settings), "T1").message("@alice", "hello")
+    assert slack.asked("chat.postMessage") == []
 
 
 def test_reply_goes_to_the_events_channel() -> None:

@@ -4,13 +4,14 @@ import copy
 import doctest
 import importlib
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botfleet.errors import UsageError
-from botfleet.handlers import Event
+from botfleet.errors import SlackError, UsageError
+from botfleet.handlers import Channel, Directory, Event, Team, User
 from botfleet.slack.address import addressed, first_word
 
 from .bots import NOW, envelope
@@ -86,6 +87,85 @@ def test_direct_messages() -> None:
     assert Event(envelope(channel="D1")).is_dm
     assert Event(envelope(channel="X1", channel_type="im")).is_dm
     assert not Event(envelope(channel="C1", channel_type="channel")).is_dm
+
+
+def test_the_bot_itself_is_not_among_the_mentions() -> None:
+    event = Event(envelope("<@U0> ask <@U2|bob> and <@U1>, <@U2>"))
+    assert event.mentions == ["U2", "U1"]
+    edited = {"user": "U1", "text": "<@U3>", "ts": "1.1"}
+    assert Event(envelope("", subtype="message_changed", message=edited)).mentions == ["U3"]
+    assert Event(envelope("")).mentions == []
+
+
+def test_without_a_client_plain_text_shows_ids_where_there_are_no_labels() -> None:
+    event = Event(envelope("<@U1> in <#C1|general> &amp; <https://a.b|there>"))
+    assert event.plain_text == "@U1 in #general & there"
+    assert event.text == event.payload["text"]
+
+
+EDITED = {"message": {"user": "U1", "text": "new", "ts": "1.5", "thread_ts": "1.0"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message_ts", "thread", "is_reply"),
+    [
+        ({"ts": "1.0"}, "1.0", None, False),
+        ({"ts": "1.0", "thread_ts": "1.0"}, "1.0", "1.0", False),
+        ({"ts": "1.5", "thread_ts": "1.0"}, "1.5", "1.0", True),
+        ({"ts": "1.9", "subtype": "message_changed", **EDITED}, "1.5", "1.0", True),
+        ({"ts": "1.9", "subtype": "message_deleted", "deleted_ts": "1.5"}, "1.5", None, False),
+        ({"ts": None, "type": "reaction_added", "item": {"channel": "C1", "ts": "1.2"}}, "1.2", None, False),
+        ({"ts": None, "type": "team_join", "user": {"id": "U1"}, "channel": None}, None, None, False),
+        ({"ts": 7, "thread_ts": {}, "item": []}, None, None, False),
+    ],
+)
+def test_the_message_that_it_is_about(
+    fields: dict[str, Any], message_ts: str | None, thread: str | None, is_reply: bool
+) -> None:
+    event = Event(envelope(**fields))
+    assert (event.message_ts, event.thread, event.is_thread_reply) == (message_ts, thread, is_reply)
+    assert event.ts == fields["ts"]
+    event.bind(Known())
+    link = event.permalink
+    assert (link is None) == (message_ts is None)
+    if message_ts:
+        end = f"?thread_ts={thread}&cid=C1" if is_reply else ""
+        assert link == f"https://acme.slack.com/archives/C1/p{message_ts.replace('.', '')}{end}"
+
+
+class Known:
+    """A client whose directory knows everybody."""
+
+    directory = Mock(spec=Directory)
+    directory.team = Team(id="T1", name="Acme", url="https://acme.slack.com/")
+    directory.user = lambda id_: User(id=id_, name="alice", display_name="Al")
+    directory.channel = lambda id_: Channel(id=id_, name="general")
+
+
+def test_what_is_known_of_team_user_and_channel() -> None:
+    event = Event(envelope("<@U1> <#C1>"))
+    event.bind(Known())
+    assert (event.team.name, event.team.domain) == ("Acme", "acme")
+    assert event.user_info == User(id="U1", name="alice", display_name="Al")
+    assert event.channel_info == Channel(id="C1", name="general")
+    assert event.plain_text == "@Al #general"
+    nobody = Event(envelope(type="hello", user=None, channel=None))
+    nobody.bind(Known())
+    assert (nobody.user_info, nobody.channel_info, nobody.permalink) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", ["team", "user_info", "channel_info", "permalink"])
+def test_events_of_a_batch_look_nothing_up(name: str) -> None:
+    with pytest.raises(UsageError, match=r"batch.*event\.bind"):
+        getattr(Event(envelope()), name)
+
+
+def test_a_slack_that_tells_no_names_does_not_stop_plain_text() -> None:
+    client = Mock()
+    client.directory.user.side_effect = client.directory.channel.side_effect = SlackError("missing_scope")
+    event = Event(envelope("<@U1> <#C1>"))
+    event.bind(client)
+    assert event.plain_text == "@U1 #C1"
 
 
 def test_age_is_reckoned_from_receipt_unless_fetched_later() -> None:

@@ -156,10 +156,11 @@ class Directory:
         raise SlackError("not_listed_yet", retry_after=self._patience, detail=detail)
 
     def _after(self, listing: Listing, shelf: Shelf[E], name: str) -> E | None:
-        if listing.error:
+        found = shelf.named(name)
+        if found is None and listing.error:
             wait = listing.until - self._clock()
             raise SlackError(listing.error, retry_after=wait, detail=f"{shelf.kind.name} can't be listed")
-        return shelf.named(name)
+        return found
 
     def _lister(self, shelf: Shelf[E]) -> Lister[E]:
         return Lister(shelf, self._store, self._web, self._clock)
