@@ -9,6 +9,8 @@ import pytest
 
 from botfleet import control
 from botfleet.celery import app
+from botfleet.handlers import HandlerContext
+from botfleet.handlers.directory import REFRESH_INTERVAL, ROTA
 from botfleet.secrets import Seal
 from botfleet.store import MemoryStore
 from tests.fleets import SHARDS, FakeClock, MemoryDoor, World
@@ -86,3 +88,20 @@ def test_reconciling_leaves_a_round_out_while_the_store_is_away(
     world.real_store.down = False
     control.reconcile()
     assert world.store.bot("T1") is not None
+
+
+def test_directories_of_bots_that_are_gone_have_no_turn_any_more(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = world.real_store
+    assert isinstance(store, MemoryStore)
+    context = HandlerContext(store=store, seal=world.seal, settings=world.settings, api=world.slack)
+    monkeypatch.setitem(vars(app), "handler_context", context)
+    store.set_turn(ROTA, "T9", 0.0)
+    store.down = True
+    control.refresh_directory()
+    assert "No directory was refreshed" in caplog.text
+    store.down = False
+    control.refresh_directory()
+    world.clock.now += REFRESH_INTERVAL
+    assert store.take_turns(ROTA, 1, 0.0) == []

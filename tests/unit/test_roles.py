@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from botfleet.celery import FleetApp
 from botfleet.errors import ConfigurationError
 from botfleet.roles import BOTH, BUILT_IN, CONTROL_QUEUE, HANDLER, HOLDER, Role, find_role
+from botfleet.steps import begin_role
 
 from .deployments import ROOT, Deployment, deployment
 
@@ -139,3 +141,12 @@ def test_a_role_file_may_import_its_neighbours(deployment: Deployment, tmp_path:
         "role = HANDLER.but(name='neighbour', queues=QUEUES)",
     )
     assert find_role("neighbour").queues == ("one", "two")
+
+
+def test_the_systems_own_handlers_are_in_the_built_in_roles_only(deployment: Deployment) -> None:
+    tasks = {"botfleet.directory.channels", "botfleet.directory.users", "botfleet.directory.team"}
+    for role, own in ((HANDLER, tasks), (BOTH, tasks), (HANDLER.but(name="analytics"), set())):
+        app = FleetApp("test", set_as_current=False)
+        begin_role(app, role)
+        assert {one.task for one in app.subscriptions} == own
+        assert tasks & set(app.tasks) == own
