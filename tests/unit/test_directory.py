@@ -392,7 +392,18 @@ def test_the_handler_of_the_event_itself_sees_the_change(team: Team) -> None:
     assert team.directory.resolve("#general") == "C1"
     payload = {"type": "channel_rename", "channel": {"id": "C1", "name": "lobby"}}
     event = Event({**envelope(type="channel_rename"), "payload": payload})
-    assert Client(team.context, "T1", "", event).directory.resolve("#lobby") == "C1"
+    directory = Client(team.context, "T1", "", event).directory
+    assert (directory.resolve("#lobby"), directory.channel("C1").name) == ("C1", "lobby")
+    with pytest.raises(UsageError):
+        directory.resolve("#general")
+
+
+def test_a_user_that_was_just_looked_up_has_the_new_name(team: Team) -> None:
+    assert team.directory.user("@alice").label == team.directory.user("U1").label == "Al"
+    payload = {"type": "user_change", "user": user("U1", "alice", "Alicia")}
+    event = Event({**envelope(type="user_change"), "payload": payload})
+    directory = Client(team.context, "T1", "", event).directory
+    assert directory.user("@alice").label == directory.user("U1").label == "Alicia"
 
 
 def test_channels_that_come_and_go(team: Team) -> None:

@@ -105,12 +105,19 @@ class Shelf(Generic[E]):
             UsageError: several have the name, and none of them as its handle.
         """
         now, wanted = self._clock(), folded(name)
-        found: E | None = self._recent.get(self.cache, f"={wanted}", now)
+        found = self._recently(wanted, now)
         if found is None:
             found = self._one_of(self._stored(wanted), wanted)
             if found is not None:
-                self._recent.put(self.cache, f"={wanted}", found, now)
+                self._recent.put(self.cache, f"={wanted}", found.id, now)
+                self._recent.put(self.cache, found.id, found, now)
         return found
+
+    def _recently(self, wanted: str, now: float) -> E | None:
+        # By way of the id: an event that changes an entry knows its id, and not who asked by which name.
+        id_ = self._recent.get(self.cache, f"={wanted}", now)
+        found = None if id_ is None else self._recent.get(self.cache, id_, now)
+        return found if isinstance(found, self.kind.type) and wanted in found.names else None
 
     def _stored(self, wanted: str) -> list[E]:
         rows = self._store.cached_as(self.cache, wanted, LIFE) if wanted else {}
