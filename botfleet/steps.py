@@ -20,6 +20,7 @@ from celery.worker import state
 
 from .errors import BotfleetError, StoreUnavailable
 from .handlers.binding import bind
+from .handlers.expiry import ExpiredCounter
 from .handlers.loader import Loaded, load
 from .handlers.upkeep import HANDLERS as UPKEEP
 from .holder.holder import Holder
@@ -155,7 +156,7 @@ class HandlerStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has 
 
 
 class Announcer:
-    """Writes a role's subscriptions to the store, and again should they get lost there."""
+    """Writes a role's subscriptions to the store, again should they get lost there, and what came late."""
 
     def __init__(self, app: FleetApp, group: str, subscriptions: list[Subscription]) -> None:
         self._app = app
@@ -163,10 +164,12 @@ class Announcer:
         self._subscriptions = subscriptions
         self._closing = threading.Event()
         self._store_away = False
+        self._expired = ExpiredCounter()
         self._thread = WatchedThread("announcer", self._run, _stop_worker)
 
     def start(self, worker: Any = None) -> None:
         """Starts announcing; returns at once."""
+        signals.task_revoked.connect(self._expired.hear)
         self._thread.start()
 
     def stop(self, worker: Any = None) -> None:
@@ -177,6 +180,7 @@ class Announcer:
         announced = False
         while not self._closing.is_set():
             announced = self._announce(announced)
+            self._expired.flush(self._app.fleet.store)
             self._closing.wait(self._app.settings.check_interval if announced else 1.0)
 
     def _announce(self, announced: bool) -> bool:
