@@ -27,6 +27,12 @@ class Greeter(Commands):
     def on_message(self, data: Event) -> None:
         self.on("reaction_added", self.on_message)
 
+@on("reaction_added")
+def names(event: Event, client: Client) -> str:
+    label: str = event.user_info.label if event.user_info else client.directory.user("@alice").label
+    link: str | None = event.permalink
+    return f"{label} {link} {event.team.domain} {client.directory.resolve('#general')} {event.mentions[0]}"
+
 def test(event: Event, client: Client) -> None:
     said: str = ping(event, client, match=Match("ping", ""))
 """
