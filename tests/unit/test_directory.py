@@ -17,6 +17,9 @@ import pytest
 from botfleet.errors import SlackError, StoreUnavailable, TokenNotConnected, UsageError
 from botfleet.handlers import Client, Directory, Event, HandlerContext
 from botfleet.handlers.directory import CHANGES, ROTA, forget
+from botfleet.handlers.directory.kinds import USERS
+from botfleet.handlers.directory.lister import Lister
+from botfleet.handlers.directory.shelf import Shelf
 from botfleet.handlers.recent import Recent
 from botfleet.handlers.upkeep import HANDLERS, refresh
 from botfleet.store.base import CachedRow
@@ -263,9 +266,12 @@ def test_an_unknown_name_is_looked_for_again_after_a_while(team: Team) -> None:
 
 
 @pytest.mark.parametrize("junk", [None, 7, "", "#", "@alice!\0"])
-def test_junk_is_no_channel(team: Team, junk: Any) -> None:
+def test_junk_is_no_channel_and_no_bot(team: Team, junk: Any) -> None:
+    for look in (team.directory.channel, team.directory.bot):
+        with pytest.raises(UsageError):
+            look(junk)
     with pytest.raises(UsageError):
-        team.directory.channel(junk)
+        team.directory.resolve(None)  # type: ignore[arg-type]
 
 
 def test_a_handle_wins_over_others_display_names(team: Team) -> None:
@@ -316,9 +322,54 @@ def test_a_failed_listing_is_known_to_all_for_a_while(team: Team) -> None:
 def test_a_listing_that_fails_in_the_middle_leaves_what_it_found(team: Team) -> None:
     first = page("members", [user("U1", "alice")], "next:1")
     team.slack.give("users.list", first, refused("fatal_error"))
-    with pytest.raises(SlackError, match="fatal_error"):
-        team.directory.resolve("@bob")
+    for directory in (team.directory, team.elsewhere):
+        with pytest.raises(SlackError, match="fatal_error"):
+            directory.resolve("@bob")
     assert team.elsewhere.resolve("@alice") == "U1"
+    give_users(team.slack, user("U1", "alice"), user("U2", "bob"))
+    team.clock.now += 61
+    assert team.directory.resolve("@bob") == "U2"
+    assert "next" not in str(team.slack.calls[-1].fields)
+
+
+def test_a_listing_that_slack_slows_down_is_gone_on_with(team: Team) -> None:
+    slow = Answer(b'{"ok":false,"error":"ratelimited"}', 429, {"Retry-After": "300"})
+    team.slack.give("users.list", page("members", [user("U1", "alice")], "next:1"), slow)
+    assert team.directory.resolve("@alice") == "U1"
+    for directory in (team.directory, team.elsewhere):
+        with pytest.raises(SlackError, match="ratelimited") as caught:
+            directory.resolve("@bob")
+        assert caught.value.retry_after == 300
+    give_users(team.slack, user("U2", "bob"))
+    team.clock.now += 301
+    assert team.directory.resolve("@bob") == "U2"
+    assert "next" in str(team.slack.calls[-1].fields)
+    assert team.elsewhere.resolve("@alice") == "U1"
+    with pytest.raises(UsageError):
+        team.elsewhere.resolve("@nobody")
+    assert team.calls("users.list") == 3
+
+
+def test_a_listing_that_takes_too_long_is_gone_on_with(team: Team) -> None:
+    team.slack.give("users.list", page("members", [user("U1", "alice")], "next:1"))
+    web = Client(team.context, "T1").web
+    seconds = iter(range(0, 1000, 50))
+    shelf = Shelf(USERS, "T1", team.store, Recent(), team.clock)
+    listing = Lister(shelf, team.store, lambda: web, team.clock, lambda: next(seconds)).run(100.0)
+    assert listing is not None
+    assert (listing.cursor, listing.listed, team.calls("users.list")) == ("next:1", 1, 1)
+    with pytest.raises(SlackError, match="not_listed_yet") as caught:
+        team.directory.resolve("@bob")
+    assert caught.value.retry_after == 60
+
+
+def test_an_endless_team_is_listed_up_to_a_bound(team: Team) -> None:
+    pages = [[{"id": f"U{n}X{i}", "name": f"u{n}x{i}"} for i in range(20_000)] for n in range(4)]
+    team.slack.give("users.list", *(page("members", one, f"next:{n}") for n, one in enumerate(pages)))
+    assert team.directory.resolve("@u2x7") == "U2X7"
+    with pytest.raises(UsageError):
+        team.directory.resolve("@u3x7")
+    assert team.calls("users.list") == 3
 
 
 class SlowWeb:
@@ -536,6 +587,18 @@ def test_one_directorys_failure_hinders_no_other(team: Team, caplog: pytest.LogC
     team.clock.now += 6 * 3600 + 1
     assert refresh(team.context) == 1  # That of the unknown bot has no turn any more.
     assert team.directory.resolve("#lobby") == "C1"
+
+
+def test_channels_that_cannot_be_listed_do_not_hinder_users(team: Team) -> None:
+    team.directory.resolve("#general")
+    team.directory.resolve("@alice")
+    team.slack.give("conversations.list", refused("missing_scope"))
+    give_users(team.slack, user("U1", "alicia"))
+    team.clock.now += 6 * 3600 + 1
+    assert refresh(team.context) == 1
+    assert team.directory.resolve("@alicia") == "U1"
+    assert team.calls("users.list") == 2
+    assert team.directory.resolve("#general") == "C1"
 
 
 def test_a_dead_tokens_directory_is_dropped(team: Team) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from slack_sdk import WebClient
 
 from ...clock import Clock
 from ...errors import SlackError, UsageError
 from ...model import split_key
+from ...slack.errors import to_exception
 from ...slack.markup import referred
 from ...store.base import Store
 from ..event import Event
@@ -88,7 +89,13 @@ class Directory:
         return self._find(self._shelves.users, id_or_name, "UW")
 
     def bot(self, id: str) -> BotUser:
-        """An integration, by the `bot_id` of its messages; not `known` where Slack does not know it."""
+        """An integration, by the `bot_id` of its messages; not `known` where Slack does not know it.
+
+        Raises:
+            UsageError: it is no id.
+        """
+        if not isinstance(id, str) or not is_id(id, "B"):
+            raise UsageError(f"{id!r} is no bot's id; takes B…")
         return self._shelves.bots.get(id, lambda: BOTS.fetch(self._web(), id))
 
     @property
@@ -101,8 +108,10 @@ class Directory:
         """The id of `#general` or `@alice`; anything else passes through, as it is an id, known or not.
 
         Raises:
-            UsageError: nothing has that name, or several users have.
+            UsageError: nothing has that name, or several users have; or it is no text.
         """
+        if not isinstance(target, str):
+            raise UsageError(f"{target!r} is no channel and no user; takes an id, #name or @name")
         named = {"#": self.channel, "@": self.user}.get(target[:1])
         return named(target).id if named else referred(target) or target
 
@@ -111,15 +120,32 @@ class Directory:
         follow(event, self._shelves)
 
     def refresh(self) -> bool:
-        """Lists anew what was listed before and is still asked for; returns whether there is anything."""
-        listed = (self._refresh(self._shelves.channels), self._refresh(self._shelves.users))
-        return any(listed)
+        """Lists anew what was listed before and is still asked for; returns whether there is anything.
+
+        Raises:
+            SlackError: Slack refused to list channels or users; the others were listed.
+        """
+        there, problems = False, []
+        shelves: tuple[Shelf[Any], ...] = (self._shelves.channels, self._shelves.users)
+        for shelf in shelves:
+            try:
+                there |= self._refresh(shelf)
+            except SlackError as exc:
+                problems.append(exc)
+        if problems:
+            raise problems[0]
+        return there
 
     def _refresh(self, shelf: Shelf[E]) -> bool:
         if shelf.listing() is None:
             return False
         lister = self._lister(shelf)
-        return lister.run(None) is not None if lister.begin() else True
+        if not lister.begin():
+            return True
+        listing = lister.run(None)
+        if listing is not None and listing.error:
+            raise self._refusal(listing, shelf)
+        return listing is not None
 
     def __repr__(self) -> str:
         return f"<Directory {self.key}>"
@@ -145,22 +171,34 @@ class Directory:
             if listing is not None and now < listing.until:
                 return self._after(listing, shelf, name)
             if lister.begin():
-                lister.run(LIFE)
+                listing = lister.run(LIFE)
                 self._store.set_turn(ROTA, self.key, REFRESH_INTERVAL)
-                return shelf.named(name)
+                return self._after(listing, shelf, name)
             # Another process is listing, and writes each page as it comes.
             found = shelf.named(name)
             if found is not None:
                 return found
-        detail = f"another process lists the {shelf.kind.name} of {self.key}"
-        raise SlackError("not_listed_yet", retry_after=self._patience, detail=detail)
+        raise self._not_yet(shelf, self._patience)
 
-    def _after(self, listing: Listing, shelf: Shelf[E], name: str) -> E | None:
+    def _after(self, listing: Listing | None, shelf: Shelf[E], name: str) -> E | None:
         found = shelf.named(name)
-        if found is None and listing.error:
-            wait = listing.until - self._clock()
-            raise SlackError(listing.error, retry_after=wait, detail=f"{shelf.kind.name} can't be listed")
+        if found is None and listing is not None:
+            if listing.error:
+                raise self._refusal(listing, shelf)
+            if listing.cursor:
+                raise self._not_yet(shelf, listing.until - self._clock())
         return found
+
+    def _refusal(self, listing: Listing, shelf: Shelf[E]) -> SlackError:
+        wait = listing.until - self._clock()
+        exc = to_exception(listing.error, wait, f"the {shelf.kind.name} of {self.key} can't be listed")
+        if exc.fatal:
+            exc.retry_after = None
+        return exc
+
+    def _not_yet(self, shelf: Shelf[E], wait: float) -> SlackError:
+        detail = f"the {shelf.kind.name} of {self.key} are not all listed yet"
+        return SlackError("not_listed_yet", retry_after=wait, detail=detail)
 
     def _lister(self, shelf: Shelf[E]) -> Lister[E]:
         return Lister(shelf, self._store, self._web, self._clock)

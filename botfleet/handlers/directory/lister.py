@@ -73,45 +73,51 @@ class Lister(Generic[E]):
     def run(self, life: float | None) -> Listing | None:
         """Lists page by page, so that those who wait see each; what is no more there is forgotten at the end.
 
+        A listing that took too long, or that Slack wants to go slower, is gone on with by the next one.
+
         Args:
             life: seconds for which all is kept; None: as long as it would have been, and only if it still is.
 
         Returns:
-            What became of it; None where `life` was None and nobody asks for this kind any more.
-
-        Raises:
-            SlackError: Slack refused, or could not be reached; what was listed until then stays.
+            How far it came; None where `life` was None and nobody asks for this kind any more.
         """
-        began = self._clock()
-        try:
-            found = self._pages(life)
-        except SlackError as exc:
-            pause = max(PAUSE, exc.retry_after or 0.0)
-            self._shelf.note_listing(Listing(until=self._clock() + pause, error=exc.error), life)
-            raise
-        if found is None:
+        began, before = self._clock(), self._shelf.listing()
+        first = before if before is not None and before.cursor else Listing(until=began)
+        ids: set[str] = set()
+        listing = self._pages(first, ids, life)
+        if listing is None:
             return None
-        ids, complete = found
-        if complete:
+        if listing.error or listing.cursor:
+            more = listing.error or "more to come"
+            self._tell("%s: %s are listed, and then: %s", listing.listed, more)
+        elif not first.cursor:
             self._shelf.keep_only(ids, since=began)
-        listing = Listing(until=began + PAUSE, complete=complete)
         return listing if self._shelf.note_listing(listing, life) else None
 
-    def _pages(self, life: float | None) -> tuple[set[str], bool] | None:
-        ids: set[str] = set()
-        cursor, deadline = "", self._monotonic() + _LONGEST
+    def _pages(self, first: Listing, ids: set[str], life: float | None) -> Listing | None:
+        """Lists from where a former listing stopped, and gathers the ids."""
+        cursor, until = first.cursor, self._clock() + PAUSE
+        deadline = self._monotonic() + _LONGEST
         while True:
-            entries, cursor = self._shelf.kind.listed(self._web(), cursor)
+            listed = first.listed + len(ids)
+            try:
+                entries, following = self._shelf.kind.listed(self._web(), cursor)
+            except SlackError as exc:
+                wait = max(PAUSE, exc.retry_after or 0.0)
+                # Any other error may come from the cursor itself.
+                again = cursor if exc.retry_after is not None else ""
+                return Listing(until=self._clock() + wait, error=exc.error, cursor=again, listed=listed)
             if entries and not self._shelf.put(entries, life):
                 return None
             ids.update(entry.id for entry in entries)
+            cursor, listed = following, first.listed + len(ids)
             if not cursor:
-                return ids, True
-            if len(ids) >= _MOST or self._monotonic() > deadline:
-                logger.warning(
-                    "only the first %s of %s are known by name",
-                    len(ids),
-                    self._shelf.cache,
-                    extra={"action": "directory.too_large"},
-                )
-                return ids, False
+                return Listing(until=until)
+            if listed >= _MOST:
+                self._tell("%s: only the first %s are known by name", listed)
+                return Listing(until=until)
+            if self._monotonic() > deadline:
+                return Listing(until=until, cursor=cursor, listed=listed)
+
+    def _tell(self, text: str, *values: object) -> None:
+        logger.warning(text, self._shelf.cache, *values, extra={"action": "directory.unfinished"})

@@ -30,17 +30,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of the last listing of a kind.
+    """How far the last listing of a kind came.
 
     Attributes:
         until: unix seconds before which there is no other.
-        complete: all that there is was listed.
         error: Slack's error, where it failed.
+        cursor: where the next one goes on; empty where all is listed, or nothing is to be gone on with.
+        listed: entries so far, where there are more.
     """
 
     until: float
-    complete: bool = False
     error: str = ""
+    cursor: str = ""
+    listed: int = 0
 
 
 _LISTINGS = msgspec.json.Decoder(Listing)
