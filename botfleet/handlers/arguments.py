@@ -20,7 +20,7 @@ _FRAME_ROOM = 200
 def checked(channel: object, text: object, options: Mapping[str, Any]) -> str:
     """The channel, where it and the text can be used."""
     if not isinstance(channel, str) or not channel:
-        raise UsageError("the channel is an id, as C0123, D0123 or U0123, or #name")
+        raise UsageError("the channel is an id, as C0123, D0123 or U0123, or #name or @name")
     if not isinstance(text, str):
         raise UsageError(f"the text is {type(text).__name__}; takes text")
     if not text and not options:

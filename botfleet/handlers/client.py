@@ -476,9 +476,10 @@ class Client:
     def _named(self, channel: str) -> str:
         try:
             return self.directory.resolve(channel)
-        except SlackError:
-            # Without a list of channels, Slack itself may know the name: chat.postMessage takes it.
-            if channel.startswith("#"):
+        except SlackError as exc:
+            # Where the bot may not list channels, Slack itself finds the name: chat.postMessage takes it.
+            # After what passes, a later try would have an id, and say anew what this one had said by name.
+            if exc.fatal and channel.startswith("#"):
                 return channel
             raise
 

@@ -113,7 +113,7 @@ def test_a_long_text_arrives_in_order(client: Client, team: Workspace) -> None:
 
 
 def test_a_message_is_changed_reacted_to_and_deleted(client: Client, team: Workspace) -> None:
-    sent = client.message("#general", "first")
+    sent = client.message("#general", "first", wait=True)
     assert sent is not None
     assert sent.channel == team.general
     assert client.update(sent, "second") == sent
@@ -184,7 +184,7 @@ def test_a_retry_after_is_waited_out_by_all(
     key = world.add(team.token)
     control.fault("ratelimit", team=team.id, method="chat.postMessage", retry_after=1)
     for text in ("one", "two"):
-        client_of(world, key).message("#general", text)
+        client_of(world, key).message("#general", text, username="Robot")
     calls = control.calls(team=team.id, method="chat.postMessage")
     assert [call["error"] for call in calls] == ["ratelimited", None, None]
     assert calls[1]["time"] - calls[0]["time"] >= 0.9

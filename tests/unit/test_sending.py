@@ -195,10 +195,10 @@ def test_a_plain_reply_costs_two_round_trips(world: World, origin: str) -> None:
 def test_a_post_costs_one_before_and_where_there_is_a_try_after_it_one_more(world: World) -> None:
     counted = Counted(world.store)
     context = dataclasses.replace(world.context, store=counted)  # type: ignore[arg-type]  # by its shape
-    Client(context, "T1").message("#general", "hi")
+    Client(context, "T1").message("C1", "hi", username="Robot")
     assert counted.asked == ["bot_and_status", "admit"]
     counted.asked.clear()
-    Client(context, "T1", origin="tasks.ping Ev1").message("#general", "hi")
+    Client(context, "T1", origin="tasks.ping Ev1").message("C1", "hi", username="Robot")
     assert counted.asked == ["bot_and_status", "admit", "note"]
 
 
@@ -214,6 +214,7 @@ def test_a_later_try_repeats_nothing_that_succeeded(world: World, slack: CannedS
         client.message("U7", "to a user")
     assert texts(sent(world.context)) == ["over the socket", "to a user"]
     assert [call.method for call in slack.calls] == [
+        "conversations.list",
         "chat.postMessage",
         "reactions.add",
         "conversations.open",
@@ -253,7 +254,7 @@ def test_a_try_goes_on_where_the_former_one_failed(world: World, slack: CannedSl
     client = world.try_of()
     client.message("#general", "one")
     client.message("#general", "two")
-    assert [call.fields["text"] for call in slack.calls] == ["one", "two", "two"]
+    assert [call.fields["text"] for call in slack.asked("chat.postMessage")] == ["one", "two", "two"]
 
 
 def test_who_waited_gets_the_same_answer_in_a_later_try(world: World) -> None:
@@ -276,7 +277,7 @@ def test_what_may_have_been_done_is_not_repeated(world: World, slack: CannedSlac
     for _ in range(2):
         with pytest.raises(PerhapsDone, match=error):
             world.try_of().message("#general", "hi")
-    assert len(slack.calls) == 1
+    assert len(slack.asked("chat.postMessage")) == 1
 
 
 def test_what_does_no_harm_twice_is_repeated(world: World, slack: CannedSlack) -> None:
@@ -358,7 +359,7 @@ def test_a_turn_too_far_away_is_for_a_later_try(world: World, slack: CannedSlack
     with pytest.raises(ConnectionRateLimited) as caught:
         world.client().message("#general", "hi")
     assert caught.value.retry_after == pytest.approx(11.0)
-    assert (slack.calls, world.slept) == ([], [])
+    assert (slack.asked("chat.postMessage"), world.slept) == ([], [])
 
 
 def test_a_short_retry_after_is_waited_out(world: World, slack: CannedSlack) -> None:
@@ -373,7 +374,7 @@ def test_all_the_fleet_heeds_a_retry_after(world: World, slack: CannedSlack) -> 
         with pytest.raises(ConnectionRateLimited) as caught:
             world.client().message("#general", "hi")
         assert caught.value.retry_after == pytest.approx(60.0)
-    assert len(slack.calls) == 1
+    assert len(slack.asked("chat.postMessage")) == 1
     world.client().update("1.5", "another method")
     world.now += 61.0
     slack.give("chat.postMessage", POSTED)
@@ -553,7 +554,7 @@ def test_a_broadcast_reaches_every_bot(world: World, slack: CannedSlack) -> None
     add_bots(world, "T2", "beta-T3", transport="http")
     add_bots(world, "T4", desired="stopped")
     assert world.client().broadcast("hi") == Broadcast(sent=3, stopped=1)
-    assert [call.fields["channel"] for call in slack.calls] == ["#general"] * 3
+    assert [call.fields["channel"] for call in slack.asked("chat.postMessage")] == ["#general"] * 3
     assert world.client().broadcast("hi", "C1", namespace="") == Broadcast(sent=2, stopped=1)
     assert world.client().broadcast("hi", "C1", namespace="beta") == Broadcast(sent=1)
     assert world.client().broadcast("hi", namespace="gamma") == Broadcast()
@@ -575,7 +576,7 @@ def test_a_broadcast_of_a_later_try_repeats_nothing(world: World, slack: CannedS
     slack.give("chat.postMessage", answer(ok=False, error="channel_not_found"), POSTED)
     assert world.try_of().broadcast("hi") == Broadcast(sent=1, failed=1)
     assert world.try_of().broadcast("hi") == Broadcast(sent=2)
-    assert len(slack.calls) == 3
+    assert len(slack.asked("chat.postMessage")) == 3
 
 
 # In shadow mode
@@ -597,7 +598,9 @@ def test_a_shadow_sends_nothing_and_says_so(slack: CannedSlack, caplog: pytest.L
         client.upload(b"a secret", filename="secret.txt")
         client.web.chat_postMessage(channel="C1", text="a secret")
         client.call("conversations.invite", channel="C1", users=["U7"])
-    assert (slack.calls, sent(world.context)) == ([], [])
+    # It reads: whether there is a #general.
+    assert [call.method for call in slack.calls] == ["conversations.list"]
+    assert sent(world.context) == []
     assert waited is not None
     assert posted is not None
     assert to_user is not None
