@@ -20,10 +20,11 @@ from .configuration import celery_defaults, deployment, flower_options, load_set
 from .errors import BotfleetError, ConfigurationError
 from .fleet import Fleet
 from .handlers.context import HandlerContext
+from .publishing.ordered import OrderedLanes
 from .roles import Role, find_role
 from .secrets import Seal
 from .settings import Settings
-from .steps import HandlerStep, HolderStep, begin_role
+from .steps import HandlerStep, HolderStep, begin_role, open_lanes
 
 
 class FleetApp(Celery):  # type: ignore[misc]  # celery has no types
@@ -58,7 +59,14 @@ class FleetApp(Celery):  # type: ignore[misc]  # celery has no types
     def handler_context(self) -> HandlerContext:
         """What handlers need in this process."""
         fleet = self.fleet
-        return HandlerContext(store=fleet.store, seal=fleet.seal, settings=fleet.settings, api=fleet.api)
+        return HandlerContext(
+            store=fleet.store, seal=fleet.seal, settings=fleet.settings, api=fleet.api, lanes=self.lanes
+        )
+
+    @cached_property
+    def lanes(self) -> OrderedLanes | None:
+        """The lanes of ordered handlers: in the broker, or else in the store; None where neither is Redis."""
+        return open_lanes(self.settings)
 
     def celery_settings(self) -> dict[str, Any]:
         """Celery's settings: botfleet's, and over them the deployment's."""

@@ -103,16 +103,18 @@ def celery_defaults(settings: Settings) -> dict[str, Any]:
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     """The periodic tasks. Each is safe to run twice, and gone before its next one is due."""
     return {
-        "reconcile": {
-            "task": "botfleet.reconcile",
-            "schedule": settings.check_interval,
-            "options": {"expires": settings.check_interval * 0.9, "queue": "botfleet.control"},
-        },
-        "refresh_directory": {
-            "task": "botfleet.refresh_directory",
-            "schedule": _REFRESH_EVERY,
-            "options": {"expires": _REFRESH_EVERY * 0.9, "queue": "botfleet.control"},
-        },
+        "reconcile": _sent("reconcile", settings.check_interval),
+        "refresh_directory": _sent("refresh_directory", _REFRESH_EVERY),
+        "sweep_lanes": _sent("sweep_lanes", settings.check_interval),
+    }
+
+
+def _sent(name: str, seconds: float) -> dict[str, Any]:
+    """One of botfleet's tasks, every so many seconds."""
+    return {
+        "task": f"botfleet.{name}",
+        "schedule": seconds,
+        "options": {"expires": seconds * 0.9, "queue": "botfleet.control"},
     }
 
 

@@ -17,6 +17,7 @@ from .errors import BotfleetError, StoreUnavailable
 from .fleet import as_shown, is_token
 from .handlers.client import Client
 from .handlers.upkeep import refresh
+from .publishing.sweeping import Sweeper
 from .reconcile import Reconciler
 from .redaction import RedactedTask
 from .roles import CONTROL_QUEUE
@@ -151,6 +152,17 @@ def _request_id() -> str:
     """The id of the message that has the task run, so that it says nothing twice when it comes again."""
     task = app.current_task
     return f"{task.name} {task.request.id}" if task is not None and task.request.id else ""
+
+
+@_task("sweep_lanes", ignore_result=True, autoretry_for=(), acks_late=False)
+def sweep_lanes() -> None:
+    """Wakes lanes of ordered handlers that were forgotten; beat sends it every `check_interval`."""
+    if app.lanes is None:
+        return
+    try:
+        Sweeper(app, app.fleet.store, app.lanes).run()
+    except StoreUnavailable as exc:
+        logger.warning("A sweep was left out, the store is away: %s", exc, extra={"action": "lane.sweep"})
 
 
 @_task("reconcile", ignore_result=True, autoretry_for=(), acks_late=False)

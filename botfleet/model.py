@@ -153,6 +153,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     batch: int = 0
     #: Seconds for which the publisher gathers a batch.
     linger: float = 0.0
+    #: Events with the same `channel`, `user` or `team` are handled one after another; empty: in any order.
+    ordered: str = ""
 
 
 class HolderInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

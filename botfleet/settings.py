@@ -172,7 +172,7 @@ class Settings:
         publish_buffer: bytes of events that a holder keeps while the broker is away.
         dedupe_ttl: seconds for which an event's mark is kept.
         dedupe_marks: marks kept at the most; beyond that the oldest go sooner.
-        lease_ttl: seconds after which a holder that says nothing has lost its shards.
+        lease_ttl: seconds after which a holder that says nothing has lost its shards, a worker its lanes.
         handover_timeout: seconds that a holder which ends gives the others to take its shards over.
         check_tokens: bots whose token is checked with auth.test per reconciliation.
         flower_basic_auth: `user:password` for Flower; empty means none.

@@ -18,10 +18,11 @@ from celery import bootsteps, signals
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 
-from .errors import BotfleetError, StoreUnavailable
+from .errors import BotfleetError, ConfigurationError, StoreUnavailable
 from .handlers.binding import bind
 from .handlers.expiry import ExpiredCounter
 from .handlers.loader import Loaded, load
+from .handlers.ordered import NO_LANES
 from .handlers.upkeep import HANDLERS as UPKEEP
 from .holder.holder import Holder
 from .holder.process import (
@@ -34,10 +35,13 @@ from .holder.threads import WatchedThread
 from .model import Subscription
 from .publishing.kombu_sink import KombuSink
 from .publishing.marks import RedisMarks
+from .publishing.ordered import OrderedLanes
 from .publishing.publisher import Sink
 from .publishing.sinks import RedisSink
 from .repairs import mend
 from .roles import BOTH, HANDLER, Role
+from .settings import Settings
+from .store import REDIS_SCHEMES
 from .store.redis import RedisStore, client_of
 
 if TYPE_CHECKING:
@@ -61,6 +65,7 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
     if role.handles:
         loaded = _with_upkeep(load(role.handlers or settings.handlers), role)
         app.subscriptions = bind(app, loaded, app.handler_context)
+        _check_ordered(app)
         named = {one.queue for one in app.subscriptions if one.queue}
         queues = (*queues, *sorted(named - set(queues)))
         _quiet_tasks(settings.log_level)
@@ -95,6 +100,27 @@ def _quiet_tasks(log_level: str) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _check_ordered(app: FleetApp) -> None:
+    """Refuses ordered handlers where there is no place for their lanes.
+
+    Raises:
+        ConfigurationError: neither the broker nor the store is Redis.
+    """
+    ordered = [one.task for one in app.subscriptions if one.ordered]
+    if ordered and app.lanes is None:
+        raise ConfigurationError(ordered[0], NO_LANES)
+
+
+def open_lanes(settings: Settings) -> OrderedLanes | None:
+    """The lanes of ordered handlers, beside the queues, or else in the store; None where neither is Redis."""
+    urls = (settings.broker_url, settings.store_url)
+    url = next((url for url in urls if urlsplit(url).scheme in REDIS_SCHEMES), None)
+    if url is None:
+        return None
+    marks = (settings.dedupe_ttl, settings.dedupe_marks)
+    return OrderedLanes(client_of(url), settings.key_prefix, settings.lease_ttl, *marks)
+
+
 def make_sink(app: FleetApp) -> Sink:
     """The way to the broker for events."""
     settings = app.settings
@@ -102,12 +128,12 @@ def make_sink(app: FleetApp) -> Sink:
     if urlsplit(url).scheme.startswith(("redis", "unix")):
         return RedisSink(app, client_of(url), settings.key_prefix, settings.dedupe_ttl, settings.dedupe_marks)
     if not isinstance(app.fleet.store, RedisStore):
-        return KombuSink(app)
+        return KombuSink(app, lanes=app.lanes)
     store = client_of(settings.store_url)
     marks = RedisMarks(
         store, settings.key_prefix, settings.dedupe_ttl, settings.dedupe_marks, settings.lease_ttl
     )
-    return KombuSink(app, marks)
+    return KombuSink(app, marks, app.lanes)
 
 
 class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types

@@ -10,8 +10,8 @@
     def ping(event, client, match):
         client.reply("pong")
 
-Nothing here knows Celery but `binding` and what it runs handlers with, `runs`, `batches` and `retries`; these
-are therefore not imported from here.
+Nothing here knows Celery but `binding` and what it runs handlers with, `runs`, `batches`, `ordered` and
+`retries`; these are therefore not imported from here.
 """
 
 from . import formatting

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -19,12 +19,14 @@ from ..errors import (
     UsageError,
 )
 from ..model import Subscription
+from ..publishing.ordered import is_wake_up
 from ..redaction import EventTask
 from ..slack.address import folded
 from .batches import BatchRun
 from .context import HandlerContext
 from .handler import Handler
 from .loader import Loaded
+from .ordered import LoneRun, OrderedRun
 from .retries import RetryPolicy, no_sooner
 from .runs import Run
 
@@ -111,21 +113,32 @@ def _with_aliases(wanted: Subscription, aliases: tuple[str, ...]) -> Subscriptio
 
 
 def _bind_one(app: Celery, handler: Handler[..., object], context: HandlerContext) -> None:
-    options = {**DEFAULT_OPTIONS, **handler.options}
-    if handler.subscription.batch:
-        run = _batch_function(handler, context, RetryPolicy.of(options))
-        # Its run tries again by itself: Celery's autoretry would send the whole batch.
+    wanted, options = handler.subscription, {**DEFAULT_OPTIONS, **handler.options}
+    make = _batch_function if wanted.batch else _task_function
+    run = make(handler, context, RetryPolicy.of(options))
+    base = EventTask if wanted.batch or wanted.ordered else HandlerTask
+    if base is EventTask:
+        # Their runs try again by themselves: Celery's autoretry would send a whole batch, or the wake-up of
+        # another event than the one that failed.
         options["autoretry_for"] = ()
-        app.task(name=handler.name, base=EventTask, shared=False, typing=False, bind=True, **options)(run)
-    else:
-        run = _task_function(handler, context)
-        app.task(name=handler.name, base=HandlerTask, shared=False, typing=False, **options)(run)
+    app.task(name=handler.name, base=base, shared=False, typing=False, bind=True, **options)(run)
 
 
-def _task_function(handler: Handler[..., object], context: HandlerContext) -> Callable[..., None]:
-    def run(envelope: dict[str, Any], **kwargs: Any) -> None:
-        # Nothing is returned: a value would be shown in logs and in Flower.
+def _task_function(
+    handler: Handler[..., object], context: HandlerContext, policy: RetryPolicy
+) -> Callable[..., None]:
+    def handle(envelope: Mapping[str, Any], **kwargs: Any) -> None:
         Run(handler, context, envelope, kwargs).run()
+
+    def run(task: Any, message: dict[str, Any], **kwargs: Any) -> None:
+        # Nothing is returned: a value would be shown in logs and in Flower.
+        if is_wake_up(message):
+            # Also of a handler that is not ordered any more: its lanes are still to be emptied.
+            OrderedRun(handler, handle, context, policy, task).run(message)
+        elif handler.subscription.ordered:
+            LoneRun(handle, policy, task).run(message)
+        else:
+            handle(message, **kwargs)
 
     return _named_like(handler, run)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..clock import Clock, wall_clock
+from ..publishing.ordered import OrderedLanes
 from ..secrets import Seal
 from ..settings import Settings
 from ..store.base import Store
@@ -47,6 +48,7 @@ class HandlerContext:
         settings: of the fleet.
         api: Slack's Web API.
         clock: decides which events are too old.
+        lanes: of ordered handlers; None where no Redis is at hand for them.
         sleep: waits for a turn to send.
         direct_messages: channels opened so far.
         recent: what was looked up in directories a moment ago.
@@ -57,6 +59,7 @@ class HandlerContext:
     settings: Settings
     api: SlackApi
     clock: Clock = wall_clock
+    lanes: OrderedLanes | None = None
     sleep: Callable[[float], None] = time.sleep
     direct_messages: DirectMessages = field(default_factory=DirectMessages, repr=False)
     recent: Recent = field(default_factory=Recent, repr=False)

@@ -13,6 +13,8 @@ from .handler import BATCH_PARAMETERS, PARAMETERS, Handler, Matcher, P, R, TaskO
 
 Scope = Literal["public", "private", "dm"]
 SCOPES: tuple[Scope, ...] = ("public", "private", "dm")
+Order = Literal["channel", "user", "team"]
+ORDERS: tuple[Order, ...] = ("channel", "user", "team")
 
 #: Bounds of a batch: events in one message, and seconds for which they are gathered.
 _MAX_BATCH = 1000
@@ -91,6 +93,16 @@ class Declaration:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_LINGER:
             raise self.wrong(f"takes seconds from 0 to {_MAX_LINGER:g}", value, "linger")
         return float(value)
+
+    def ordered(self, value: object, batch: bool) -> str:
+        """What events must have in common to be handled one after another; empty for nothing."""
+        if value is None:
+            return ""
+        if value not in ORDERS:
+            raise self.wrong(f"takes {', '.join(ORDERS)}", value, "ordered")
+        if batch:
+            raise self.wrong("does not go together with batch", value, "ordered")
+        return str(value)
 
     def command(self, text: str) -> str:
         """A command in the form that it is compared in."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Unpack
 
 from ..model import Subscription
-from .declaration import Declaration, Scope
+from .declaration import Declaration, Order, Scope
 from .handler import Handler, P, R, TaskOptions
 
 
@@ -25,6 +25,7 @@ def on(
     max_age: float | None = None,
     batch: int = 0,
     linger: float = 0.05,
+    ordered: Order | None = None,
     **task_options: Unpack[TaskOptions],
 ) -> Callable[[Callable[P, R]], Handler[P, R]]:
     """Declares a handler for events.
@@ -45,6 +46,8 @@ def on(
         batch: up to so many events at once: the function takes `events`, a list of them, of all teams. For
             sinks and analytics. A failure in the middle is told with `BatchFailed`.
         linger: seconds for which a batch is gathered.
+        ordered: `channel`, `user` or `team`: events of the same one are handled one after another, in order,
+            over all workers; see docs/ordering.md. Not together with `batch`.
         task_options: Celery's, e.g. `max_retries`, `rate_limit`, `time_limit`.
 
     Raises:
@@ -63,5 +66,6 @@ def on(
         max_age=declared.max_age(max_age),
         batch=declared.batch(batch),
         linger=declared.linger(linger) if batch else 0.0,
+        ordered=declared.ordered(ordered, bool(batch)),
     )
     return declared.decorator(template, task_options)

@@ -18,9 +18,10 @@ from ..clock import Clock, MonotonicClock, monotonic_clock, wall_clock
 from ..errors import PublishError, PushedInPart, StoreError, StoreUnavailable
 from ..model import Subscription
 from .marks import Claim, Marks, MemoryMarks
+from .ordered import OrderedLanes, wake_up
 from .outgoing import Bundle, Outgoing, mark_of
 from .publisher import Sink
-from .template import publish_options
+from .template import message_age, publish_options
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class KombuSink(Sink):
     Args:
         app: the Celery app.
         marks: those of all holders; without them this sink tells only the copies of what it published itself.
+        lanes: those of ordered handlers; without them an ordered event is published as any other.
         clock: the time that messages' expiry is reckoned from.
         monotonic: the time for which claims are trusted.
     """
@@ -51,11 +53,13 @@ class KombuSink(Sink):
         self,
         app: Any,
         marks: Marks | None = None,
+        lanes: OrderedLanes | None = None,
         clock: Clock = wall_clock,
         monotonic: MonotonicClock = monotonic_clock,
     ) -> None:
         self._app = app
         self._marks = marks or MemoryMarks()
+        self._lanes = lanes
         self._clock = clock
         self._monotonic = monotonic
         self._name = uuid.uuid4().hex
@@ -131,12 +135,21 @@ class KombuSink(Sink):
         envelope = _read(event) if ours else None
         for mark, one in ours.items():
             if envelope is not None:
-                self._send(producer, one, event, event.id, envelope)
+                self._send(producer, one, event, event.id, self._stand(event, one, mark) or envelope)
             self._sent.add(mark)
         if others:
             work.leave(event._replace(subscriptions=others))
         elif envelope is not None:
             work.new += 1
+
+    def _stand(self, event: Outgoing, subscription: Subscription, mark: str) -> dict[str, Any] | None:
+        """Puts an event into its handler's lane; returns the wake-up to send in its place, or None."""
+        if not event.ordered_lane or self._lanes is None:
+            return None
+        # Before the wake-up: one that finds nothing is lost; the sweep finds an event that has none.
+        queue = subscription.queue or event.queue
+        self._lanes.append(mark, event.ordered_lane, queue, event.envelope)
+        return wake_up(event.id, event.ordered_lane)
 
     def _push_bundle(self, producer: Any, bundle: Bundle, claims: Mapping[str, Claim], work: _Work) -> None:
         ours, others = self._divide(_events(bundle), claims)
@@ -160,10 +173,11 @@ class KombuSink(Sink):
         self, producer: Any, subscription: Subscription, event: Outgoing, message_id: str, argument: Any
     ) -> None:
         options = publish_options(message_id, subscription)
-        if subscription.max_age is not None:
+        max_age = message_age(subscription)
+        if max_age is not None:
             # By the event's own time, not by that of this try. One that is late gets a second, in which its
             # handler counts it.
-            due = max(event.received_at + subscription.max_age, self._clock() + 1.0)
+            due = max(event.received_at + max_age, self._clock() + 1.0)
             options["expires"] = datetime.fromtimestamp(due, UTC)
         self._app.send_task(
             subscription.task,

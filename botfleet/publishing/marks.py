@@ -80,8 +80,8 @@ class RedisMarks(Marks):
         super().__init__(claim_ttl)
         self._client = client
         self._head = (prefix, int(dedupe_ttl * 1000), dedupe_marks)
-        self._claim = client.register_script(read_script("claim"))
-        self._settle = client.register_script(read_script("settle"))
+        self._claim = client.register_script(read_script("generations", "claim"))
+        self._settle = client.register_script(read_script("generations", "settle"))
 
     def claim(self, claimant: str, marks: Sequence[str]) -> list[Claim]:
         answers = self._run(self._claim, claimant, int(self.claim_ttl * 1000), *marks)

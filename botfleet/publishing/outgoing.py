@@ -22,6 +22,8 @@ class Outgoing(NamedTuple):
     subscriptions: Sequence[Subscription]
     #: Events of one lane keep their order: it is the bot's key.
     lane: str = ""
+    #: Where its one handler is an ordered one: the lane (`ordered.lane_of`) that it is handled in.
+    ordered_lane: str = ""
 
     @property
     def event_count(self) -> int:
@@ -57,6 +59,11 @@ class Bundle(NamedTuple):
         return self.subscription.task
 
     @property
+    def ordered_lane(self) -> str:
+        """None: a batch handler is not an ordered one."""
+        return ""
+
+    @property
     def event_count(self) -> int:
         """Events in it."""
         return len(self.events)
@@ -83,6 +90,8 @@ def mark_of(event: Outgoing, subscription: Subscription | None = None) -> str:
     Also for an event whose copies have other ids: a push whose answer was lost is tried again.
     """
     if subscription is None:
-        return event.id
+        if not event.ordered_lane:
+            return event.id
+        subscription = event.subscriptions[0]
     method = subscription.kwargs.get("method")
     return f"{event.id}:{subscription.task}:{method}" if method else f"{event.id}:{subscription.task}"

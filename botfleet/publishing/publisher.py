@@ -27,6 +27,7 @@ from ..slack.envelope import Identifier, Origin, wrap
 from ..slack.frames import Frame
 from .gathering import Gathering
 from .lanes import Lanes, count
+from .ordered import lane_of
 from .outgoing import Bundle, Outgoing
 from .router import Router, queue_for
 
@@ -131,7 +132,7 @@ class Publisher:
 
     @property
     def unsent(self) -> int:
-        """Events that wait to be pushed; for single handlers and for each batch handler they count apart."""
+        """Events that wait to be pushed; once for single handlers, and once for each batch or ordered one."""
         with self._lock:
             return len(self._waiting) + len(self._gathering) + count(self._ready) + count(self._batch)
 
@@ -195,8 +196,8 @@ class Publisher:
             room = self._weight + event.weight <= self._buffer
             if room:
                 self._weight += event.weight
-                if self.router.batches:
-                    self._divide(event)
+                if self.router.divides:
+                    self._divide(event, frame)
                 else:
                     self._waiting.put(event.lane, event)
                 self._idle.clear()
@@ -205,12 +206,16 @@ class Publisher:
         elif not self._wake.is_set():
             self._wake.set()
 
-    def _divide(self, event: Outgoing) -> None:
-        """Puts an event into its lane: for single handlers, and for each batch handler. Needs the lock."""
-        parts = [[wanted] for wanted in event.subscriptions if wanted.batch]
-        single = [wanted for wanted in event.subscriptions if not wanted.batch]
-        for part in [single, *parts] if single else parts:
-            self._waiting.put(event.lane, event._replace(subscriptions=part))
+    def _divide(self, event: Outgoing, frame: Frame) -> None:
+        """Puts an event into its lane: for single handlers, and each batch or ordered one. Needs the lock."""
+        parts = [
+            event._replace(subscriptions=[wanted], ordered_lane=lane_of(wanted, event.lane, frame))
+            for wanted in event.subscriptions
+            if wanted.batch or wanted.ordered
+        ]
+        single = [wanted for wanted in event.subscriptions if not (wanted.batch or wanted.ordered)]
+        for part in [event._replace(subscriptions=single), *parts] if single else parts:
+            self._waiting.put(event.lane, part)
         self._weight += event.weight * (len(parts) + bool(single) - 1)
 
     def _drop(self, event: Outgoing) -> None:

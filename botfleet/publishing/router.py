@@ -186,12 +186,12 @@ class Router:
     """Subscriptions arranged for matching. Immutable: a change of subscriptions makes a new one.
 
     Attributes:
-        batches: whether any of them wants its events in batches.
+        divides: whether any of them wants its events in batches, or one after another.
     """
 
     def __init__(self, subscriptions: Iterable[Subscription] = ()) -> None:
         declared = tuple(subscriptions)
-        self.batches = any(one.batch for one in declared)
+        self.divides = any(one.batch or one.ordered for one in declared)
         kinds = {kind for one in declared for kind in one.types}
         self._by_type = {kind: _Wanted(declared, kind) for kind in kinds}
         self._every = self._by_type.pop(EVERY_TYPE, None)

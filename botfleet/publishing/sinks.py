@@ -5,17 +5,23 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
+import msgspec
 import redis
 
 from ..errors import PublishError
 from ..model import Subscription
 from .marks import DEDUPE_MARKS, DEDUPE_TTL
+from .ordered import wake_up
 from .outgoing import Bundle, Outgoing, mark_of
 from .publisher import Sink
 from .scripts import read_script
 from .template import Template, encode_event
+
+_encode = msgspec.json.encode
+_ordered_lane = attrgetter("ordered_lane")
 
 
 class RedisSink(Sink):
@@ -39,7 +45,7 @@ class RedisSink(Sink):
     ) -> None:
         self._app = app
         self._client = client
-        self._script = client.register_script(read_script("publish"))
+        self._script = client.register_script(read_script("generations", "lanes", "publish"))
         self._prefix = prefix
         self._ttl = int(dedupe_ttl * 1000)
         self._bound = dedupe_marks
@@ -51,6 +57,9 @@ class RedisSink(Sink):
 
     def push(self, batch: Sequence[Outgoing | Bundle]) -> int:
         head = (self._prefix, self._ttl, self._bound, f"{self._nonce}-", self._messages)
+        if any(map(_ordered_lane, batch)):
+            # Apart from the others: else each event would begin sections of its own.
+            batch = sorted(batch, key=lambda unit: unit.ordered_lane != "")
         marks = [mark for unit in batch for mark in _marks(unit)]
         arguments: list[str | bytes | int] = [*head, len(marks), *marks]
         for kind, units in itertools.groupby(batch, _shape):
@@ -69,6 +78,9 @@ class RedisSink(Sink):
 
     def _add_events(self, arguments: list[str | bytes | int], events: list[Outgoing]) -> None:
         """Adds a section of events that go to the same handlers; see `lua/publish.lua`."""
+        if events[0].ordered_lane:
+            self._add_ordered(arguments, events)
+            return
         templates = [self._template(one, events[0]) for one in events[0].subscriptions]
         expiring = [template for template in templates if template.max_age is not None]
         arguments += ("E", len(templates), len(events))
@@ -79,6 +91,15 @@ class RedisSink(Sink):
             if expiring:
                 arguments += (template.expiry(event.received_at) for template in expiring)
         self._messages += len(events) * len(templates)
+
+    def _add_ordered(self, arguments: list[str | bytes | int], events: list[Outgoing]) -> None:
+        """Adds a section of events that go to the same ordered handler."""
+        template = self._template(events[0].subscriptions[0], events[0])
+        arguments += ("O", *self._written(template), len(events))
+        for event in events:
+            body = encode_event(_encode(wake_up(event.id, event.ordered_lane)))
+            arguments += (event.ordered_lane, event.envelope, event.id, body)
+        self._messages += len(events)
 
     def _add_bundle(self, arguments: list[str | bytes | int], bundle: Bundle) -> None:
         template = self._template(bundle.subscription, bundle.events[0])
@@ -118,7 +139,8 @@ def _shape(unit: Outgoing | Bundle) -> tuple[str, tuple[int, ...]] | None:
 
 def _fill_alike(one: Subscription, other: Subscription) -> bool:
     """Whether messages of the same task for two subscriptions have the same template; bots may differ."""
-    return (one.kwargs, one.max_age, one.batch) == (other.kwargs, other.max_age, other.batch)
+    shapes = [(each.kwargs, each.max_age, each.batch, each.ordered) for each in (one, other)]
+    return shapes[0] == shapes[1]
 
 
 class MemorySink(Sink):

@@ -64,7 +64,7 @@ class Template:
 
     def __init__(self, app: Any, subscription: Subscription, queue: str) -> None:
         self.queue = queue
-        self.max_age = subscription.max_age
+        self.max_age = message_age(subscription)
         try:
             message = _sample(app, subscription, queue)
         except (OSError, ImportError) as exc:
@@ -107,6 +107,14 @@ def _sample(app: Any, subscription: Subscription, queue: str) -> dict[str, Any]:
     return message
 
 
+def message_age(subscription: Subscription) -> float | None:
+    """Seconds after which a message is of no use; None for never.
+
+    As it is with an ordered handler's: its message may be the one that wakes the lane for other events.
+    """
+    return None if subscription.ordered else subscription.max_age
+
+
 def publish_options(event_id: str, subscription: Subscription) -> dict[str, Any]:
     """The options that `send_task` gets for a message, on any broker."""
     return {
@@ -114,7 +122,7 @@ def publish_options(event_id: str, subscription: Subscription) -> dict[str, Any]
         "task_id": f"{event_id}:{subscription.task}",
         "argsrepr": BATCH if subscription.batch else describe_event([{"id": event_id}]),
         "kwargsrepr": HIDDEN_KEYWORDS if subscription.kwargs else "{}",
-        "expires": subscription.max_age,
+        "expires": message_age(subscription),
         "ignore_result": True,
         "add_to_parent": False,
     }

@@ -60,25 +60,25 @@ class Identifier:
         if time:
             if frame.type == "message" and not frame.subtype:
                 # What most events are, told apart from the rest for speed alone.
-                return _harmless(f"{origin.key}:{channel}:message:{time}")
+                return harmless(f"{origin.key}:{channel}:message:{time}")
             # With the subtype: a thread's message_replied may have the very ts of the thread's first message.
             parts = [origin.key, channel, frame.type, _subtype(frame) or "", time]
             if frame.type != "message":
                 # Two people may react in the same microsecond; a message's (channel, ts) is unique by itself.
                 parts.append(frame.user_id)
-            return _harmless(":".join(filter(None, parts)))
-        return _harmless(f"{origin.key}:{frame.type}:{self._nonce}.{next(self._count)}")
+            return harmless(":".join(filter(None, parts)))
+        return harmless(f"{origin.key}:{frame.type}:{self._nonce}.{next(self._count)}")
 
 
 def _subtype(frame: Frame) -> str | None:
     return frame.subtype if isinstance(frame.subtype, str) else None
 
 
-def _harmless(event_id: str) -> str:
+def harmless(text: str) -> str:
     """Ids go into keys, log lines and addresses: one with anything odd in it is replaced by its digest."""
-    if _HARMLESS(event_id):
-        return event_id
-    return "odd:" + hashlib.sha256(event_id.encode(errors="surrogatepass")).hexdigest()[:32]
+    if _HARMLESS(text):
+        return text
+    return "odd:" + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def wrap(

@@ -9,9 +9,10 @@ from ..settings import Settings
 from .base import Change, DoorEntry, Store
 from .memory import MemoryStore
 
-__all__ = ["Change", "DoorEntry", "MemoryStore", "Store", "open_store"]
+__all__ = ["REDIS_SCHEMES", "Change", "DoorEntry", "MemoryStore", "Store", "open_store"]
 
-_REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "unix")
+#: Of the URLs that name a Redis.
+REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "unix")
 
 
 def open_store(settings: Settings) -> Store:
@@ -26,7 +27,7 @@ def open_store(settings: Settings) -> Store:
     scheme = urlsplit(settings.store_url).scheme
     if scheme == "memory":
         return MemoryStore(settings.shards)
-    if scheme in _REDIS_SCHEMES:
+    if scheme in REDIS_SCHEMES:
         return _open_redis(settings)
     raise NoStorageMethod(
         f"BOTFLEET_STORE_URL begins with {scheme}://, and there is no store of that kind; "

@@ -23,9 +23,10 @@ from hypothesis import given
 from botfleet.celery import FleetApp
 from botfleet.configuration import celery_defaults
 from botfleet.errors import PublishError, PushedInPart, StoreUnavailable
-from botfleet.model import Bot
+from botfleet.model import Bot, Subscription
 from botfleet.publishing.kombu_sink import KombuSink
 from botfleet.publishing.marks import Claim, Marks, MemoryMarks, RedisMarks
+from botfleet.publishing.ordered import OrderedLanes
 from botfleet.publishing.outgoing import Bundle, Outgoing
 from botfleet.publishing.publisher import Publisher
 from botfleet.publishing.router import Router
@@ -601,6 +602,31 @@ class TestRabbitMQ:
         for team in ("T1", "T2", "T3"):
             its = [one for one in found if one.startswith(team)]
             assert its == [f"{team}:C1:message:{number}.0:t" for number in range(300)]
+
+    def test_two_holders_at_once_fill_the_lanes_of_an_ordered_handler_in_order(
+        self, app: Celery, redis_client: redis.Redis, redis_url: str
+    ) -> None:
+        ordered = Subscription(task="t", types=("*",), ordered="channel")
+        lanes = OrderedLanes(client_of(redis_url))
+        sinks = [KombuSink(app, RedisMarks(client_of(redis_url)), lanes) for _ in range(2)]
+        publishers = [Publisher(sink, 2**30) for sink in sinks]
+        with contextlib.ExitStack() as stack:
+            for sink, publisher in zip(sinks, publishers, strict=True):
+                stack.callback(sink.close)
+                publisher.router = Router([ordered])
+                stack.enter_context(running(publisher))
+            for number in range(100):
+                for team in ("T1", "T2"):
+                    for publisher in publishers if number % 2 else reversed(publishers):
+                        hear(publisher, team, number)
+            assert all(publisher.flush(60.0) for publisher in publishers)
+        for team in ("T1", "T2"):
+            found: Any = redis_client.lrange(f"botfleet:lane:t:{team}:C1", 0, -1)
+            assert [json.loads(one)["payload"]["ts"] for one in found] == [f"{n}.0" for n in range(100)]
+        bodies = [json.loads(message.body)[0][0] for message in take(app, "events.message.public")]
+        assert len(bodies) == 200
+        assert {body["lane"] for body in bodies} == {"t:T1:C1", "t:T2:C1"}
+        lanes.close()
 
     def test_what_a_killed_holder_had_claimed_another_publishes(
         self, app: Celery, make: Callable[..., KombuSink], rabbit: RabbitMQ, redis_url: str

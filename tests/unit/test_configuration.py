@@ -246,6 +246,7 @@ def test_each_periodic_task_is_gone_before_the_next_is_due(interval: float) -> N
         assert entry["options"]["queue"] == "botfleet.control"
     assert beat_schedule(made)["reconcile"]["schedule"] == interval
     assert beat_schedule(made)["reconcile"]["task"] == "botfleet.reconcile"
+    assert beat_schedule(made)["sweep_lanes"]["task"] == "botfleet.sweep_lanes"
     assert celery_defaults(made)["beat_schedule"] == beat_schedule(made)
     assert celery_defaults(made)["beat_max_loop_interval"] <= interval
 

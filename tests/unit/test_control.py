@@ -11,8 +11,10 @@ from botfleet import control
 from botfleet.celery import app
 from botfleet.handlers import HandlerContext
 from botfleet.handlers.directory import REFRESH_INTERVAL, ROTA
+from botfleet.publishing.ordered import OrderedLanes
 from botfleet.secrets import Seal
 from botfleet.store import MemoryStore
+from botfleet.store.redis import client_of
 from tests.fleets import SHARDS, FakeClock, MemoryDoor, World
 
 TOKEN = "xoxb-T1-1"
@@ -75,6 +77,18 @@ def test_a_message_to_nobody() -> None:
         result = control.message(team_id, "C1", "hi")
         assert (result["ok"], result["team_id"]) == (False, shown)
         assert result["error"].startswith("unknown_bot")
+
+
+def test_a_sweep_is_left_out_while_the_lanes_are_away(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(vars(app), "lanes", OrderedLanes(client_of("redis://127.0.0.1:1/0")))
+    control.sweep_lanes()
+    assert "A sweep was left out" in caplog.text
+    monkeypatch.setitem(vars(app), "lanes", None)
+    caplog.clear()
+    control.sweep_lanes()
+    assert caplog.text == ""
 
 
 def test_reconciling_leaves_a_round_out_while_the_store_is_away(

@@ -34,7 +34,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "deploy/README.md", *sorted(DOCS.glob("*.md"))]
 PROMPT = "$ "
 #: Tasks that nobody else has a reason to send.
-SENT_BY_BEAT = {"botfleet.reconcile", "botfleet.refresh_directory"}
+SENT_BY_BEAT = {"botfleet.reconcile", "botfleet.refresh_directory", "botfleet.sweep_lanes"}
 #: As a user's own project would be checked: untyped handlers are allowed, wrong calls are not.
 MYPY_CONFIG = """
 [mypy]

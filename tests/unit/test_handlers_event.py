@@ -26,6 +26,7 @@ from .bots import NOW, envelope
         "botfleet.handlers.matching",
         "botfleet.handlers.runs",
         "botfleet.handlers.scrubbing",
+        "botfleet.publishing.ordered",
         "botfleet.redaction",
         "botfleet.slack.address",
         "botfleet.slack.errors",

@@ -1,7 +1,8 @@
--- Pushes the task messages of a batch of events, each event once. `generations.lua` stands before it.
+-- Pushes the task messages of a batch of events, each event once. `generations.lua` and `lanes.lua` stand
+-- before it.
 --
 -- Keys
---   those of generations.lua
+--   those of generations.lua and lanes.lua
 --   QUEUE   list: Celery's queue, read from its right end
 --
 -- ARGV
@@ -16,6 +17,7 @@
 --            a place for it
 --       "B", a template, an id, a time of expiry ("" without a place for it), n, and the bodies of n events;
 --            one message carries those of them that are new
+--       "O", a template, n, and n events for an ordered handler: lane, envelope, id, body of its wake-up
 --   A template is: its queue, the letters of its places, and the literals before, between and after them.
 --   Places: B the body (base64), I the id, X the time of expiry, T the tag.
 --
@@ -27,6 +29,7 @@ local tag, number, count = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local open = open_generations(ARGV[1] .. 'botfleet:seen', tonumber(ARGV[2]), tonumber(ARGV[3]))
 local before = marked(open, 7, 6 + count)
 local lists, order, new, twice, at_mark = {}, {}, {}, {}, 0
+local lanes, lane_order = {}, {}
 
 -- Goes on to the next event; tells whether it is new.
 local function is_new()
@@ -69,7 +72,7 @@ local function add(template, values)
     list[#list + 1] = table.concat(template.parts)
 end
 
--- Both take the place of a section in ARGV and return that of the next.
+-- These take the place of a section in ARGV and return that of the next.
 
 local function push_events(at)
     local k, n = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
@@ -113,21 +116,61 @@ local function push_bundle(at)
     return at + 3 + n
 end
 
+-- Keeps an event for its lane.
+local function stand(lane, queue, envelope)
+    local entries = lanes[lane]
+    if not entries then
+        entries = {queue = queue:sub(#ARGV[1] + 1)}
+        lanes[lane] = entries
+        lane_order[#lane_order + 1] = lane
+    end
+    entries[#entries + 1] = envelope
+end
+
+local function push_ordered(at)
+    local template
+    template, at = read_template(at + 1)
+    local n, values = tonumber(ARGV[at]), {}
+    for event = at + 1, at + 4 * n, 4 do
+        if is_new() then
+            stand(ARGV[event], template.queue, ARGV[event + 1])
+            values.I, values.B = ARGV[event + 2], ARGV[event + 3]
+            add(template, values)
+        end
+    end
+    return at + 1 + 4 * n
+end
+
+local push = {E = push_events, B = push_bundle, O = push_ordered}
 local at = 7 + count
 while at <= #ARGV do
-    if ARGV[at] == 'E' then
-        at = push_events(at)
-    else
-        at = push_bundle(at)
+    at = push[ARGV[at]](at)
+end
+
+-- Tells what is wrong with a key that is to be a list; nil where nothing is.
+local function mistaken(key)
+    local kind = redis.call('TYPE', key).ok
+    if kind ~= 'none' and kind ~= 'list' then
+        return redis.error_reply('WRONGTYPE the key of the list ' .. key .. ' is a ' .. kind)
     end
 end
+
 for _, queue in ipairs(order) do
-    local kind = redis.call('TYPE', queue).ok
-    if kind ~= 'none' and kind ~= 'list' then
-        return redis.error_reply('WRONGTYPE the key of the queue ' .. queue .. ' is a ' .. kind)
+    local mistake = mistaken(queue)
+    if mistake then
+        return mistake
+    end
+end
+for _, lane in ipairs(lane_order) do
+    local mistake = mistaken((keys_of(ARGV[1], lane)))
+    if mistake then
+        return mistake
     end
 end
 mark(open, new)
+for _, lane in ipairs(lane_order) do
+    append(ARGV[1], open.now, lane, lanes[lane].queue, lanes[lane])
+end
 for _, queue in ipairs(order) do
     local list = lists[queue]
     for first = 1, #list, 1000 do
