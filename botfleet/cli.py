@@ -16,6 +16,7 @@ import click
 from . import __version__
 from .cli_common import FleetGroup, as_json, open_fleet, print_json
 from .cli_holders import NO_HOLDER, drain, holders, rebalance
+from .cli_project import handlers, init
 from .cli_sandbox import sandbox
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def fleet() -> None:
     type=click.IntRange(1, 65534),
     help="The sandbox's port; Flower gets the next one. Free ones near 8765 and 5555 by default.",
 )
-def up(tokens: Sequence[str], no_flower: bool, port: int | None) -> None:
+@click.option("--reload", is_flag=True, help="Start the handlers again when a file of the project changes.")
+def up(tokens: Sequence[str], no_flower: bool, port: int | None, reload: bool) -> None:
     """Run everything on this machine, until Ctrl-C.
 
     Starts a server for Celery (unless BOTFLEET_BROKER_URL names one), a holder, a handler, beat and Flower.
@@ -57,7 +59,7 @@ def up(tokens: Sequence[str], no_flower: bool, port: int | None) -> None:
     """
     from .up import Up
 
-    sys.exit(Up(tokens, flower=not no_flower, port=port).run())
+    sys.exit(Up(tokens, flower=not no_flower, port=port, reload=reload).run())
 
 
 @fleet.command()
@@ -284,7 +286,7 @@ def new_key() -> None:
     click.echo(Seal.new_key())
 
 
-for command in (holders, drain, rebalance, sandbox):
+for command in (init, handlers, holders, drain, rebalance, sandbox):
     fleet.add_command(command)
 
 

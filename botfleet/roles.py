@@ -134,6 +134,11 @@ def _module(name: str, path: Path) -> ModuleType:
     return module
 
 
-def _choices() -> str:
+def role_names() -> list[str]:
+    """The roles that there are, the deployment's and the built-in ones."""
     own = (path.stem for path in (Path.cwd() / FOLDER).glob("*.py") if path.stem.isidentifier())
-    return "takes one of " + ", ".join(sorted({*BUILT_IN, *own} - {"__init__"}))
+    return sorted({*BUILT_IN, *own} - {"__init__"})
+
+
+def _choices() -> str:
+    return "takes one of " + ", ".join(role_names())

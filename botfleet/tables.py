@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from .fleet import BotReport, Result
 from .model import STATES, HolderInfo
+
+if TYPE_CHECKING:
+    from .inventory import HandlerReport
 
 _COLOURS = {
     "connected": "green",
@@ -150,5 +154,23 @@ def holders_table(holders: Sequence[HolderInfo], now: float) -> str:
                 *map(str, (one.published, one.unsent, one.dropped)),
             ]
             for one in holders
+        ),
+    )
+
+
+def handlers_table(handlers: Sequence[HandlerReport]) -> str:
+    """The handlers, a line each."""
+    return table(
+        ["HANDLER", "ROLE", "STATE", "RUNS", "FAILED", "LATE", "QUEUE", "WANTS"],
+        (
+            [
+                one.handler,
+                one.group,
+                click.style(one.state, fg="green" if one.state == "ok" else "yellow"),
+                *map(str, (one.runs, one.failed, one.late)),
+                one.queue or "-",
+                one.wants,
+            ]
+            for one in handlers
         ),
     )

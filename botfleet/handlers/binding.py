@@ -29,6 +29,7 @@ from .loader import Loaded
 from .ordered import LoneRun, OrderedRun
 from .retries import RetryPolicy, no_sooner
 from .runs import Run
+from .tally import Counted, CountedBatch, CountedOnce, Tally
 
 __all__ = ["DEFAULT_OPTIONS", "HandlerContext", "HandlerTask", "bind"]
 
@@ -56,7 +57,15 @@ DEFAULT_OPTIONS: dict[str, Any] = {
 }
 
 
-class HandlerTask(EventTask):
+class BatchTask(CountedBatch, EventTask):
+    """Base of the tasks of handlers that take batches."""
+
+
+class OrderedTask(Counted, EventTask):
+    """Base of the tasks of ordered handlers, whose runs take any number of events."""
+
+
+class HandlerTask(CountedOnce, EventTask):
     """Base of the tasks of handlers that take one event."""
 
     def retry(
@@ -99,8 +108,9 @@ def bind(app: Celery, loaded: Loaded, context: HandlerContext) -> list[Subscript
     Returns:
         What the handlers want; for the store.
     """
+    tally = Tally(context.store)
     for handler in loaded.handlers:
-        _bind_one(app, handler, context)
+        _bind_one(app, handler, context, tally)
     aliases = tuple(folded(alias) for alias in context.settings.aliases)
     wanted = [handler.subscription for handler in loaded.handlers]
     return [_with_aliases(subscription, aliases) for subscription in wanted if subscription.types]
@@ -112,12 +122,12 @@ def _with_aliases(wanted: Subscription, aliases: tuple[str, ...]) -> Subscriptio
     return msgspec.structs.replace(wanted, aliases=aliases) if asks and aliases else wanted
 
 
-def _bind_one(app: Celery, handler: Handler[..., object], context: HandlerContext) -> None:
-    wanted, options = handler.subscription, {**DEFAULT_OPTIONS, **handler.options}
+def _bind_one(app: Celery, handler: Handler[..., object], context: HandlerContext, tally: Tally) -> None:
+    wanted, options = handler.subscription, {**DEFAULT_OPTIONS, **handler.options, "tally": tally}
     make = _batch_function if wanted.batch else _task_function
     run = make(handler, context, RetryPolicy.of(options))
-    base = EventTask if wanted.batch or wanted.ordered else HandlerTask
-    if base is EventTask:
+    base = BatchTask if wanted.batch else OrderedTask if wanted.ordered else HandlerTask
+    if base is not HandlerTask:
         # Their runs try again by themselves: Celery's autoretry would send a whole batch, or the wake-up of
         # another event than the one that failed.
         options["autoretry_for"] = ()
@@ -130,13 +140,20 @@ def _task_function(
     def handle(envelope: Mapping[str, Any], **kwargs: Any) -> None:
         Run(handler, context, envelope, kwargs).run()
 
+    def counted(task: Counted) -> Callable[[Mapping[str, Any]], None]:
+        def handle_and_count(envelope: Mapping[str, Any]) -> None:
+            handle(envelope)
+            task.count_runs()
+
+        return handle_and_count
+
     def run(task: Any, message: dict[str, Any], **kwargs: Any) -> None:
         # Nothing is returned: a value would be shown in logs and in Flower.
         if is_wake_up(message):
             # Also of a handler that is not ordered any more: its lanes are still to be emptied.
-            OrderedRun(handler, handle, context, policy, task).run(message)
+            OrderedRun(handler, counted(task), context, policy, task).run(message)
         elif handler.subscription.ordered:
-            LoneRun(handle, policy, task).run(message)
+            LoneRun(counted(task), policy, task).run(message)
         else:
             handle(message, **kwargs)
 

@@ -93,6 +93,12 @@ class Child:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-_LOG_TAIL:])
 
+    def restart(self, patience: float) -> None:
+        """Ends it, within so many seconds, and starts it again; that is none of the ends that are counted."""
+        self.end()
+        self.wait(self._clock() + patience)
+        self.start()
+
     def end(self) -> None:
         """Asks it to end."""
         if self._process is not None and self._process.poll() is None:

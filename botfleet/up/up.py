@@ -25,6 +25,7 @@ from ..sandbox.process import SandboxProcess
 from ..settings import Settings
 from .children import Child, end_leftovers
 from .conversation import Conversation
+from .reload import ProjectFiles, shown, why_not_loadable
 from .state import StateFolder, claim
 
 _SANDBOX_PORT = 8765
@@ -33,6 +34,8 @@ _FLOWER_PORT = 5555
 _PORTS = 100
 #: Seconds for all children together to end; the rest of the ten is for the sandbox and the server.
 _ENDING = 7.0
+#: Seconds that handlers under way have when new ones are to be loaded.
+_RELOADING = 5.0
 #: Seconds within which a fleet must be up; a cold start on a busy laptop takes about five.
 _READY = 60.0
 
@@ -52,12 +55,21 @@ class Up:
         tokens: bots' tokens; with one, the fleet works on the real Slack, else on a sandbox.
         flower: whether Flower is started.
         port: of the sandbox; Flower's is the next (or this one, without a sandbox).
+        reload: handlers are started again when a file of the project changes.
     """
 
-    def __init__(self, tokens: Sequence[str] = (), flower: bool = True, port: int | None = None) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[str] = (),
+        flower: bool = True,
+        port: int | None = None,
+        reload: bool = False,
+    ) -> None:
         self._tokens = list(tokens)
         self._with_flower = flower
         self._port = port
+        self._reload = reload
+        self._files: ProjectFiles | None = None
         self._children: list[Child] = []
         self._embedded: EmbeddedServer | None = None
         self._began = time.monotonic()
@@ -99,6 +111,8 @@ class Up:
         os.environ.update(environment)
         os.environ.pop("TOKEN", None)
         fleet = Fleet(load_settings(deployment()))
+        # Before the first handlers load them: what changes meanwhile is found.
+        self._files = ProjectFiles(Path.cwd(), settings.handlers) if self._reload else None
         stack.enter_context(self._processes(state, sandbox, fleet))
         self._say_where(state, sandbox, fleet)
         self._add_bots(fleet, sandbox)
@@ -231,7 +245,22 @@ class Up:
     def _watch(self) -> None:
         while True:
             self._look_after_children()
+            if self._files is not None and (changed := self._files.changed()):
+                self._load_again(changed)
             time.sleep(0.5)
+
+    def _load_again(self, changed: Sequence[str]) -> None:
+        """Starts the handlers again, where the changed files can be loaded; no other process is touched."""
+        problem = why_not_loadable(_program("botfleet"), os.environ)
+        if problem:
+            click.echo(f"{shown(changed)} changed, the handlers from before go on: {problem}")
+            return
+        for child in self._children:
+            if child.name == "handler":
+                child.restart(_RELOADING)
+        click.echo(f"{shown(changed)} changed, the handlers were started again.")
+        if "celeryconfig.py" in changed:
+            click.echo("All other processes keep their settings until the next `botfleet up`.")
 
     def _look_after_children(self) -> None:
         if self._interrupted:

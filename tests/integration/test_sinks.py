@@ -18,6 +18,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from bench.chaos.proxy import Proxy
+from botfleet import inventory
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import PublishError
 from botfleet.model import Subscription
@@ -330,6 +331,11 @@ class TestRabbitMQ:
         for n in range(50):
             kombu_sink.push([event(n)])
             assert count(app, "q") == n + 1
+
+    def test_people_are_told_how_much_waits(self, app: Celery, kombu_sink: KombuSink) -> None:
+        kombu_sink.push(events(range(3), ELSEWHERE))
+        lengths = inventory.waiting(app, {"handler": [ELSEWHERE]})
+        assert (lengths["elsewhere"], lengths["events.other"]) == (3, 0)
 
     def test_over_a_restart_everything_arrives_once_and_in_order(
         self, app: Celery, kombu_sink: KombuSink, rabbit: RabbitMQ

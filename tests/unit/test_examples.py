@@ -16,7 +16,9 @@ import pytest
         "botfleet.fleet",
         "botfleet.holder.placement",
         "botfleet.holder.process",
+        "botfleet.inventory",
         "botfleet.store.redis",
+        "botfleet.up.reload",
     ],
 )
 def test_the_examples_hold(name: str) -> None:

@@ -49,6 +49,9 @@ def test_the_wheel_has_all_that_is_in_the_repository(wheel: zipfile.ZipFile) -> 
         for pattern in ("*.py", "*.lua", "py.typed")
         for path in (ROOT / "botfleet").rglob(pattern)
     }
+    template = (ROOT / "botfleet/project/template").rglob("*")
+    wanted |= {str(path.relative_to(ROOT)) for path in template if path.is_file() and path.suffix != ".pyc"}
+    assert "botfleet/project/template/dot-gitignore" in wanted
     assert {"botfleet/py.typed", "botfleet/store/lua/take.lua"} <= wanted
     assert wanted <= set(wheel.namelist())
 

@@ -1,0 +1,179 @@
+"""What a project's handlers want, what is announced of it in the store, and how much of it there was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from celery import Celery
+
+from .errors import BotfleetError
+from .handlers.batches import failed_counter
+from .handlers.binding import bind
+from .handlers.loader import load
+from .handlers.runs import late_counter
+from .handlers.tally import runs_counter
+from .model import Subscription
+from .publishing.router import EVENT_QUEUES
+from .roles import BOTH, find_role, role_names
+from .store.base import Store
+
+if TYPE_CHECKING:
+    from .celery import FleetApp
+
+#: `ok`; `new`: declared, and no worker has announced it; `gone`: announced, and not declared here, so that
+#: its events wait for nobody; `changed`: announced otherwise than it is declared.
+State = Literal["ok", "new", "gone", "changed"]
+#: Fields of a subscription that say where its messages go, and not what is wanted.
+_WAYS = frozenset({"task", "types", "queue", "kwargs", "bot"})
+
+Groups = Mapping[str, Sequence[Subscription]]
+
+
+class HandlerReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A handler, as people see it.
+
+    Attributes:
+        handler: its task's name.
+        group: the role whose workers run it; `listeners:…` for those that a bot's code added.
+        state: see `State`.
+        wants: its subscription, in words.
+        queue: its own queue; empty where its events' types decide.
+        runs: events whose task ended well, also where that found that there was nothing to do.
+        failed: events that were given up.
+        late: events that were too old.
+    """
+
+    handler: str
+    group: str
+    state: State
+    wants: str
+    queue: str
+    runs: int
+    failed: int
+    late: int
+
+
+def declared(app: FleetApp, only: str | None = None) -> dict[str, list[Subscription]]:
+    """What the handlers of the project want, by the role that runs them.
+
+    Args:
+        app: gets their tasks.
+        only: the one role that is asked for.
+
+    Raises:
+        ConfigurationError: a handler or a role can't be loaded.
+    """
+    roles = [find_role(name) for name in ([only] if only else role_names())]
+    return {
+        role.name: bind(app, load(role.handlers or app.settings.handlers), app.handler_context)
+        for role in roles
+        # A worker without a role announces its handlers as a handler does.
+        if role.handles and (role.name != BOTH.name or only)
+    }
+
+
+def handlers_of(here: Groups, announced: Groups, store: Store) -> list[HandlerReport]:
+    """All handlers that are declared or announced, in the order of their declaration.
+
+    Args:
+        here: as `declared` found them.
+        announced: as `Store.subscriptions` has them.
+        store: for the counts.
+    """
+    return [
+        _report(name, group, wanted, state, store)
+        for group in dict.fromkeys([*here, *sorted(announced)])
+        for name, wanted, state in _compared(here.get(group), announced.get(group, ()))
+    ]
+
+
+def _compared(
+    here: Sequence[Subscription] | None, announced: Sequence[Subscription]
+) -> Iterator[tuple[str, Sequence[Subscription], State]]:
+    """Each handler of a group; `here` is None for a group that no code declares."""
+    ours, theirs = _by_task(here or ()), _by_task(announced)
+    for name in dict.fromkeys([*ours, *theirs]):
+        if here is None:
+            yield name, theirs[name], "ok" if _is_anothers(theirs[name]) else "gone"
+        elif name not in ours:
+            yield name, theirs[name], "gone"
+        elif name not in theirs:
+            yield name, ours[name], "new"
+        else:
+            yield name, theirs[name], "ok" if ours[name] == theirs[name] else "changed"
+
+
+def _is_anothers(subscriptions: Sequence[Subscription]) -> bool:
+    """Whether they were added by a bot's code while it ran: no declaration has them."""
+    return all(one.bot for one in subscriptions)
+
+
+def _by_task(subscriptions: Iterable[Subscription]) -> dict[str, list[Subscription]]:
+    found: dict[str, list[Subscription]] = {}
+    for one in subscriptions:
+        found.setdefault(one.task, []).append(one)
+    return found
+
+
+def _report(
+    name: str, group: str, subscriptions: Sequence[Subscription], state: State, store: Store
+) -> HandlerReport:
+    return HandlerReport(
+        handler=name,
+        group=group,
+        state=state,
+        wants="; ".join(map(in_words, subscriptions)),
+        queue=",".join(sorted({one.queue for one in subscriptions if one.queue})),
+        runs=store.advance(runs_counter(name), 0),
+        failed=store.advance(failed_counter(name), 0),
+        late=store.advance(late_counter(name), 0),
+    )
+
+
+def in_words(wanted: Subscription) -> str:
+    """A subscription in a line: its types, and each filter that is set.
+
+    >>> in_words(Subscription(task="t", types=("message",), addressed=True, words=("hi", "hello")))
+    'message addressed words=hi,hello'
+    """
+    parts = [",".join(wanted.types)]
+    for spec in msgspec.structs.fields(wanted):
+        value: Any = getattr(wanted, spec.name)
+        if spec.name in _WAYS or value == spec.default:
+            continue
+        parts.append(spec.name if value is True else f"{spec.name}={_in_words(value)}")
+    return " ".join(parts)
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def waiting(app: Celery, groups: Groups) -> dict[str, int]:
+    """How many messages wait in each queue that handlers have, by name.
+
+    Raises:
+        BotfleetError: the broker does not answer.
+    """
+    own = {one.queue for wanted in groups.values() for one in wanted if one.queue}
+    try:
+        with app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, timeout=5.0)
+            return {name: _length(connection, name) for name in (*EVENT_QUEUES, *sorted(own))}
+    except Exception as exc:
+        if not isinstance(exc, (*app.connection_for_read().connection_errors, OSError)):
+            raise
+        raise BotfleetError(f"the broker does not answer: {type(exc).__name__}") from exc
+
+
+def _length(connection: Any, queue: str) -> int:
+    # A channel each: RabbitMQ closes the one on which a queue was asked for that is not there.
+    with connection.channel() as channel:
+        try:
+            return int(channel.queue_declare(queue, passive=True).message_count)
+        except connection.channel_errors:
+            return 0
