@@ -234,6 +234,50 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     in_doubt: bool = False
 
 
+class Watch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody watches events come in; holders show them what they ask for."""
+
+    #: Names the channel that it is shown on.
+    id: str
+    #: Only these teams' events, and only these types; empty means all.
+    teams: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    #: Only what a handler wants.
+    wanted: bool = False
+    #: Whole envelopes too, with what people wrote.
+    text: bool = False
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event that came in, as those who watch see it."""
+
+    id: str
+    #: When it came, unix seconds.
+    received_at: float
+    #: The key of the bot that got it.
+    bot: str
+    type: str
+    subtype: str | None = None
+    channel: str = ""
+    user: str = ""
+    #: How many handlers want it.
+    handlers: int = 0
+    #: The envelope as JSON, for a watch that asks for text.
+    envelope: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Sighting {self.id}>"
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a holder shows to one who watches, several times a second; at first that it has begun."""
+
+    holder: str
+    sightings: tuple[Sighting, ...] = ()
+    #: Events that came too fast to be shown.
+    skipped: int = 0
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """An event as consumers get it; see docs/events.md. `payload` is Slack's object, untouched."""
 

@@ -6,8 +6,10 @@
     reporter    statuses, and answers to messages, to the store   (reporter.py)
     courier     commands from the shards' queues to the reactor
     keeper      leases, heartbeat, what changed in the registry and in the subscriptions
+    tap         events to those who watch, while somebody does
 
-No thread but the keeper, the courier and the reporter touches the store, so that its absence stops no socket.
+No thread but the keeper, the courier, the reporter and the tap touches the store, so that its absence stops
+no socket.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from .reactor import Connection, Reactor, own_frame
 from .registry import Registry
 from .reporter import Reporter
 from .roster import Roster
+from .tap import Tap
 from .threads import WatchedThread, Watcher
 
 logger = logging.getLogger(__name__)
@@ -115,6 +118,7 @@ class Holder:
             stale_after=_AWAKE * settings.dedupe_ttl,
             is_ours=lambda key: self._ownership.is_ours(shard_of(key, settings.shards)),
         )
+        self.tap = Tap(name, store, self.publisher, clock, on_death)
         self._reporter = Reporter(store, self._leads)
         pace = Pace(store, settings.connect_rate, on_death)
         self._connector = Connector(
@@ -167,6 +171,7 @@ class Holder:
         # Last: until here it keeps this holder's seats its own, so that it may say how its bots are.
         self._keeper.close()
         self._join("keeper")
+        self.tap.close()
         self._withdraw()
         self._sink.close()
 

@@ -43,7 +43,7 @@ def life_of(settings: Settings) -> float:
 
 
 class Keeper:
-    """Keeps leases and heartbeat, and sees what changed in the registry and in the subscriptions."""
+    """Keeps leases and heartbeat, and sees what changed in the registry, and who wants or watches what."""
 
     def __init__(
         self,
@@ -95,6 +95,7 @@ class Keeper:
     def tick(self) -> None:
         """One round."""
         self._watch_subscriptions()
+        self._holder.tap.look(self._store.watches())
         before = self._holdings.led
         holdings = self._ownership.tick(self._registry.ready, self._registry.sizes())
         self._say_change(holdings)

@@ -43,6 +43,10 @@ _UNSURE = 0.2
 _LOOK = 1.0
 
 
+#: Sees an event that passes: its id, and how many handlers want it.
+Tap = Callable[[Origin, Frame, bytes, str, int], None]
+
+
 class Sink(ABC):
     """Where messages go: a broker."""
 
@@ -109,6 +113,8 @@ class Publisher:
         self._behind = False
         self.counters = Counters()
         self.router = Router()
+        #: While somebody watches what comes in.
+        self.tap: Tap | None = None
         self._sink = sink
         self._buffer = buffer
         self._clock = clock
@@ -138,7 +144,7 @@ class Publisher:
 
     def passes_over(self, kind: bytes) -> bool:
         """Whether nobody wants events of this type; then one is counted, and need not be offered."""
-        if not self.router.ignores(kind):
+        if self.tap is not None or not self.router.ignores(kind):
             return False
         self.counters.events += 1
         return True
@@ -147,12 +153,20 @@ class Publisher:
         """Offers an event; returns at once, whether anybody wants it or not."""
         self.counters.events += 1
         subscriptions = self.router.match(origin, frame)
-        if subscriptions and (frame.time or self._may_publish_unmarked(origin.key)):
-            self._offer(origin, frame, raw, self._identifier.identify(origin, frame), subscriptions)
+        wanted = bool(subscriptions) and (bool(frame.time) or self._may_publish_unmarked(origin.key))
+        tap = self.tap
+        if wanted or tap is not None:
+            event_id = self._identifier.identify(origin, frame)
+            if tap is not None:
+                tap(origin, frame, raw, event_id, len(subscriptions))
+            if wanted:
+                self._offer(origin, frame, raw, event_id, subscriptions)
 
     def publish_own(self, origin: Origin, frame: Frame, raw: bytes, event_id: str) -> None:
         """Offers an event that botfleet itself made, under an id that tells its copies."""
         subscriptions = self.router.match(origin, frame)
+        if (tap := self.tap) is not None:
+            tap(origin, frame, raw, event_id, len(subscriptions))
         if subscriptions:
             self._offer(origin, frame, raw, event_id, subscriptions)
 

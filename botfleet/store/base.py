@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from ..model import Answer, Bot, Command, HolderInfo, Member, Status, Subscription, shard_of
+from ..model import Answer, Bot, Command, HolderInfo, Member, Shown, Status, Subscription, Watch, shard_of
 
 #: Given the bot as it is (None where there is none), returns it as it should be (None removes it).
 Change = Callable[[Bot | None], Bot | None]
@@ -141,6 +141,28 @@ class Admission(NamedTuple):
     noted: str | None
     wait: float
     taken: bool
+
+
+class Viewer(ABC):
+    """What one who watches is shown, from when it was made on; a context that ends it."""
+
+    @abstractmethod
+    def next(self, timeout: float) -> Shown | None:
+        """Waits up to `timeout` seconds for what some holder shows next; None where there was nothing.
+
+        Raises:
+            StoreUnavailable: what was shown meanwhile is missed; it may be tried again.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
 
 class Store(ABC):
@@ -430,6 +452,24 @@ class Store(ABC):
 
         Each has its next turn in `wait` seconds, so that no other process takes it too.
         """
+
+    # Those who watch
+
+    @abstractmethod
+    def watch(self, watch: Watch, ttl: float) -> None:
+        """Says for `ttl` seconds that somebody watches events come in."""
+
+    @abstractmethod
+    def watches(self, limit: int = 20) -> list[Watch]:
+        """Up to so many of those who watch now."""
+
+    @abstractmethod
+    def show(self, watch_id: str, shown: Shown) -> None:
+        """Shows something to one who watches; nobody keeps it for those who do not look just now."""
+
+    @abstractmethod
+    def viewer(self, watch_id: str) -> Viewer:
+        """The place of one who watches; to be made before `watch` tells of it."""
 
     # Small things
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,20 @@ from typing import Generic, TypeVar
 
 from ..clock import Clock, wall_clock
 from ..errors import StoreError, StoreUnavailable
-from ..model import Answer, Bot, Command, HolderInfo, Member
-from .base import UNPACED, Admission, Beat, CachedRow, Changes, DoorEntry, Handover, Lease, Pacing, Seat
+from ..model import Answer, Bot, Command, HolderInfo, Member, Shown, Watch
+from .base import (
+    UNPACED,
+    Admission,
+    Beat,
+    CachedRow,
+    Changes,
+    DoorEntry,
+    Handover,
+    Lease,
+    Pacing,
+    Seat,
+    Viewer,
+)
 from .rows import RowStore
 
 T = TypeVar("T")
@@ -86,6 +99,8 @@ class MemoryStore(RowStore):
         self._noted = _Expiring[str](clock)
         self._answers = _Expiring[bytes](clock)
         self._halts: dict[str, float] = {}
+        self._watches: dict[bytes, float] = {}
+        self._viewers: list[MemoryViewer] = []
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -446,6 +461,29 @@ class MemoryStore(RowStore):
             turns.update(dict.fromkeys(taken, now + wait))
             return taken
 
+    # Those who watch
+
+    def watch(self, watch: Watch, ttl: float) -> None:
+        with self._held():
+            self._watches[self._row(watch)] = self._clock() + ttl
+
+    def watches(self, limit: int = 20) -> list[Watch]:
+        with self._held():
+            now = self._clock()
+            self._watches = {row: until for row, until in self._watches.items() if until > now}
+            return self._read_watches(islice(self._watches, limit))
+
+    def show(self, watch_id: str, shown: Shown) -> None:
+        with self._held():
+            for viewer in self._viewers:
+                if viewer.watch_id == watch_id:
+                    viewer.rows.put(self._row(shown))
+
+    def viewer(self, watch_id: str) -> Viewer:
+        with self._held():
+            self._viewers.append(MemoryViewer(self, watch_id))
+            return self._viewers[-1]
+
     # Small things
 
     def once(self, mark: str, ttl: float) -> bool:
@@ -470,6 +508,26 @@ class MemoryStore(RowStore):
             turn = max(now, self._paces.get(pace, 0.0))
             self._paces[pace] = turn + 1.0 / rate
             return turn - now
+
+
+class MemoryViewer(Viewer):
+    """One who watches, in the process of the holder."""
+
+    def __init__(self, store: MemoryStore, watch_id: str) -> None:
+        self.watch_id = watch_id
+        self.rows = queue.SimpleQueue[bytes]()
+        self._store = store
+
+    def next(self, timeout: float) -> Shown | None:
+        self._store.ping()
+        try:
+            return self._store._read_shown(self.rows.get(timeout=timeout))
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        with self._store._changed:
+            self._store._viewers.remove(self)
 
 
 def _pairs(entries: Mapping[str, str], limit: int) -> list[tuple[bytes, bytes]]:

@@ -18,6 +18,8 @@ Keys, each after the prefix; what is done to several of them at once is in `lua/
     botfleet:holders                 sorted set of holders' names by when they expire
     botfleet:cache:{name}            hash    id → names and row, "=" and a name → ids; expires
     botfleet:rota:{name}             sorted set of members by when their turn is
+    botfleet:watches                 sorted set of Watch by when they expire
+    botfleet:watch:{id}              channel Shown: published, and not kept
     botfleet:once:{mark}             string  expires
     botfleet:cursor:{name}           string  counter
     botfleet:pace:{name}             string  when its next turn is; expires then
@@ -48,8 +50,20 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..errors import ConfigurationError, StoreError, StoreUnavailable
-from ..model import Answer, Bot, Command, HolderInfo, Member, shard_of
-from .base import UNPACED, Admission, Beat, CachedRow, Changes, DoorEntry, Handover, Lease, Pacing, Seat
+from ..model import Answer, Bot, Command, HolderInfo, Member, Shown, Watch, shard_of
+from .base import (
+    UNPACED,
+    Admission,
+    Beat,
+    CachedRow,
+    Changes,
+    DoorEntry,
+    Handover,
+    Lease,
+    Pacing,
+    Seat,
+    Viewer,
+)
 from .rows import RowStore
 
 T = TypeVar("T")
@@ -500,6 +514,23 @@ class RedisStore(RowStore):
         found = self._script("take_turns", [self._own("rota", rota)], args, again=False)
         return [member.decode() for member in found]
 
+    # Those who watch
+
+    def watch(self, watch: Watch, ttl: float) -> None:
+        self._script("watch", [self._own("watches")], [self._row(watch), _milliseconds(ttl)], again=True)
+
+    def watches(self, limit: int = 20) -> list[Watch]:
+        return self._read_watches(self._script("watches", [self._own("watches")], [limit], again=True))
+
+    def show(self, watch_id: str, shown: Shown) -> None:
+        self._do("PUBLISH", self._own("watch", watch_id), self._row(shown), again=False)
+
+    def viewer(self, watch_id: str) -> Viewer:
+        channel = self._client.pubsub(ignore_subscribe_messages=False)
+        viewer = RedisViewer(channel, self._send, self._read_shown)
+        viewer.begin(self._own("watch", watch_id))
+        return viewer
+
     # Small things
 
     def once(self, mark: str, ttl: float) -> bool:
@@ -514,6 +545,42 @@ class RedisStore(RowStore):
         # Again: a turn that was taken for nothing only delays the next one.
         interval = math.ceil(1e6 / rate)
         return int(self._script("reserve", [self._own("pace", pace)], [interval], again=True)) / 1e6
+
+
+class RedisViewer(Viewer):
+    """One who watches, by a connection of its own.
+
+    Args:
+        channel: redis-py's, not yet subscribed to anything.
+        send: `RedisStore._send`, for its errors.
+        read: makes a value of a row.
+    """
+
+    def __init__(self, channel: Any, send: Callable[..., Any], read: Callable[[bytes], Shown | None]) -> None:
+        self._channel = channel
+        self._send = send
+        self._read = read
+
+    def begin(self, name: str) -> None:
+        """Subscribes; from when it returns on, nothing is missed."""
+        self._send(lambda: self._channel.subscribe(name), again=True)
+        self._take(_SOCKET_TIMEOUT)
+
+    def next(self, timeout: float) -> Shown | None:
+        message = self._take(min(timeout, _LONGEST_WAIT))
+        if message is None or message["type"] != "message":
+            return None
+        return self._read(message["data"])
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _take(self, timeout: float) -> dict[str, Any] | None:
+        # Not again by itself: redis-py connects and subscribes anew with the next call.
+        found: dict[str, Any] | None = self._send(
+            lambda: self._channel.get_message(timeout=timeout), again=False
+        )
+        return found
 
 
 class _Script:

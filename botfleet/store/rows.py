@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from ..errors import StoreError, UsageError
-from ..model import Answer, Bot, Command, HolderInfo, Member, Status, Subscription
+from ..model import Answer, Bot, Command, HolderInfo, Member, Shown, Status, Subscription, Watch
 from .base import Change, DoorEntry, Store
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ _ANSWER = msgspec.json.Decoder(Answer)
 _COMMAND = msgspec.json.Decoder(Command)
 _HOLDER = msgspec.json.Decoder(HolderInfo)
 _MEMBER = msgspec.json.Decoder(Member)
+_WATCH = msgspec.json.Decoder(Watch)
+_SHOWN = msgspec.json.Decoder(Shown)
 
 #: Unreadable rows that are remembered as already logged; beyond it, one may be logged again.
 _TOLD_LIMIT = 10_000
@@ -192,6 +194,13 @@ class RowStore(Store):
         read = (self._read(_MEMBER, row, "member", "") for row in rows)
         return sorted((member for member in read if member is not None), key=lambda member: member.owner)
 
+    def _read_watches(self, rows: Iterable[bytes]) -> list[Watch]:
+        read = (self._read(_WATCH, row, "watch", "") for row in rows)
+        return sorted((watch for watch in read if watch is not None), key=lambda watch: watch.id)
+
+    def _read_shown(self, row: bytes) -> Shown | None:
+        return self._read(_SHOWN, row, "sighting", "")
+
     def _tell(self, kind: str, key: str) -> None:
         """Logs an unreadable row once, by its key."""
         if (mark := f"{kind} {key}") in self._told:
@@ -216,5 +225,5 @@ class RowStore(Store):
         return None if row is None else self._read(_ANSWER, row, "answer", "of a socket")
 
     @staticmethod
-    def _row(value: Answer | Bot | Command | HolderInfo | Member) -> bytes:
+    def _row(value: Answer | Bot | Command | HolderInfo | Member | Shown | Watch) -> bytes:
         return _encode(value)

@@ -18,6 +18,7 @@ from botfleet.publishing.sinks import MemorySink
 from botfleet.sandbox import SandboxControl, SandboxProcess
 from botfleet.slack.envelope import Origin
 from botfleet.slack.frames import Frame
+from botfleet.watching import follow
 
 from ..waiting import eventually
 from .holders import World, payload, stays, threads
@@ -82,6 +83,17 @@ class TestEvents:
         assert abs(envelope["received_at"] - time.time()) < 5.0
         assert payload(event)["text"] == "hello"
         assert event.queue == "events.message.public"
+
+    def test_those_who_watch_see_it_under_the_same_id(
+        self, world: World, control: SandboxControl, team: Workspace
+    ) -> None:
+        key = world.connect(team.token)
+        stream = (shown for shown in follow(world.store, teams=[key], types=["message"]) if shown)
+        assert next(stream).holder == "h1"
+        control.say("general", "hello", team=team.id)
+        (sighting,) = next(stream).sightings
+        (event,) = eventually(lambda: world.events(key))
+        assert (sighting.id, sighting.handlers, sighting.envelope) == (event.id, 1, "")
 
     def test_each_event_is_published_once_and_in_order(
         self, world: World, control: SandboxControl, team: Workspace

@@ -14,7 +14,18 @@ import redis
 
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import StoreError, StoreUnavailable, UsageError
-from botfleet.model import Answer, Bot, Command, HolderInfo, Member, Subscription, shard_of
+from botfleet.model import (
+    Answer,
+    Bot,
+    Command,
+    HolderInfo,
+    Member,
+    Shown,
+    Sighting,
+    Subscription,
+    Watch,
+    shard_of,
+)
 from botfleet.store import DoorEntry, MemoryStore, Store
 from botfleet.store.base import Admission, Beat, CachedRow, Handover, Lease, Pacing, Seat
 from botfleet.store.redis import RedisStore, client_of
@@ -732,6 +743,41 @@ def test_a_turn_is_taken_once(store: Store) -> None:
 
     eventually(all_are_taken)
     assert len(members) == len(set(members)) == 10
+
+
+# Those who watch
+
+
+def test_who_watches_is_known_until_nobody_says_so_any_more(world: World) -> None:
+    one, other = Watch(id="a", teams=("T1",), text=True), Watch(id="b", types=("message",), wanted=True)
+    assert world.store.watches() == []
+    world.store.watch(other, 30)
+    world.store.watch(one, 0.3)
+    assert world.other.watches() == [one, other]
+    world.store.watch(other, 30)
+    eventually(lambda: world.other.watches() == [other])
+    for number in range(30):
+        world.store.watch(Watch(id=f"c{number}"), 30)
+    assert len(world.other.watches(limit=10)) == 10
+
+
+def test_what_is_shown_reaches_those_who_watch_and_nobody_else(world: World) -> None:
+    sighting = Sighting(id="Ev1", received_at=1.5, bot="T1", type="message", envelope='{"text": "hö"}')
+    shown = Shown(holder="h1", sightings=(sighting,), skipped=2)
+    world.store.show("a", shown)
+    with (
+        world.store.viewer("a") as first,
+        world.other.viewer("a") as second,
+        world.other.viewer("b") as third,
+    ):
+        world.other.show("a", shown)
+        world.other.show("a", Shown(holder="h2"))
+        for viewer in (first, second):
+            assert viewer.next(5.0) == shown
+            assert viewer.next(5.0) == Shown(holder="h2")
+            assert viewer.next(0.01) is None
+        assert third.next(0.01) is None
+    world.store.show("a", shown)
 
 
 # Small things

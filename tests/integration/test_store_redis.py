@@ -14,7 +14,7 @@ import redis
 from bench.chaos.proxy import Proxy
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import ConfigurationError, NoStorageMethod, StoreError, StoreUnavailable
-from botfleet.model import Bot, Command, HolderInfo, Member, Subscription, shard_of
+from botfleet.model import Bot, Command, HolderInfo, Member, Shown, Subscription, Watch, shard_of
 from botfleet.settings import Settings
 from botfleet.store import DoorEntry, MemoryStore, open_store
 from botfleet.store.base import Seat
@@ -39,13 +39,15 @@ def test_keys_have_the_configured_names(make_store: MakeStore, redis_client: red
     store.once("m", 30)
     store.advance("c", 1)
     store.reserve("p", 0.01)
+    store.watch(Watch(id="w"), 30)
     own = (
         "version versions fingerprints:0 subscriptions subscriptions:version shard:0 "
-        "members members:rows members:version leases claims drains holder:h1 holders once:m cursor:c pace:p"
+        "members members:rows members:version leases claims drains holder:h1 holders once:m cursor:c pace:p "
+        "watches"
     )
     names = {f"fleet:botfleet:{name}" for name in own.split()}
     assert set(redis_client.keys("*")) == names | {"fleet:teams:0", "fleet:states:0"}
-    expiring = {"holder:h1", "once:m", "pace:p"}
+    expiring = {"holder:h1", "once:m", "pace:p", "watches"}
     assert {name for name in names if redis_client.pttl(name) > 0} == {
         f"fleet:botfleet:{n}" for n in expiring
     }
@@ -156,6 +158,22 @@ def test_what_may_not_run_twice_runs_once_when_the_answer_is_lost(proxy: Proxy, 
     assert shaky.bot("T1") == bot(generation=2)
     assert not shaky.once("Ev1", 30)
     assert shaky.advance("c", 0) == 1
+
+
+def test_one_who_watches_goes_on_when_the_connection_was_cut(
+    proxy: Proxy, shaky: RedisStore, redis_store: RedisStore
+) -> None:
+    with shaky.viewer("a") as viewer:
+        proxy.reset()
+        with pytest.raises(StoreUnavailable):
+            viewer.next(5.0)
+        viewer.next(0.01)  # Connects and subscribes anew.
+
+        def looks() -> Shown | None:
+            redis_store.show("a", Shown(holder="h1"))
+            return viewer.next(0.1)
+
+        assert eventually(looks) == Shown(holder="h1")
 
 
 def test_what_may_run_twice_does_not_mind_a_lost_answer(proxy: Proxy, shaky: RedisStore) -> None:

@@ -19,6 +19,7 @@ import pytest
         "botfleet.inventory",
         "botfleet.store.redis",
         "botfleet.up.reload",
+        "botfleet.watching",
     ],
 )
 def test_the_examples_hold(name: str) -> None:

@@ -340,6 +340,32 @@ def test_events_of_our_own_are_told_by_the_id_they_are_given() -> None:
     assert publisher.counters.events == 0, "Slack did not send it"
 
 
+def test_a_tap_sees_what_passes_wanted_or_not_under_the_id_that_is_published() -> None:
+    sink = MemorySink()
+    seen: list[tuple[str, str, int]] = []
+
+    def see(origin: Origin, frame: Frame, raw: bytes, event_id: str, handlers: int) -> None:
+        seen.append((frame.type, event_id, handlers))
+
+    with running(make(sink, subscriptions=[Subscription(task="t", types=("message", "hello"))])) as publisher:
+        assert publisher.passes_over(b"user_typing")
+        publisher.tap = see
+        assert not publisher.passes_over(b"user_typing")
+        offer(publisher, 1)
+        offer(publisher, 2, type="user_change")
+        publisher.publish_own(ORIGIN, Frame(type="hello"), b'{"type":"hello"}', "T1:hello:1")
+        publisher.tap = None
+        offer(publisher, 3)
+        assert publisher.flush(5.0)
+    assert seen == [
+        ("message", "T1:C1:message:1.0", 1),
+        ("user_change", "T1:C1:user_change:2.0", 0),
+        ("hello", "T1:hello:1", 1),
+    ]
+    assert [event.id for event in sink.events] == ["T1:C1:message:1.0", "T1:hello:1", "T1:C1:message:3.0"]
+    assert publisher.counters.events == 4
+
+
 def test_a_batch_is_bounded_in_events_and_in_bytes() -> None:
     sink = FlakySink()
     sink.gate.clear()

@@ -1,0 +1,102 @@
+"""`botfleet events` and `botfleet replay`: what comes in, now and once more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .cli_common import as_json, open_fleet
+
+if TYPE_CHECKING:
+    from .model import Shown, Sighting
+
+#: The columns of `events`, and how wide they are; what is longer pushes the rest on.
+_COLUMNS = {"TIME": 12, "BOT": 12, "TYPE": 22, "CHANNEL": 11, "USER": 11, "HANDLERS": 8, "ID": 0}
+#: Letters of a text that are shown.
+_TEXT = 200
+
+
+@click.command()
+@click.option("--follow", is_flag=True, help="Show what comes in from now on; botfleet keeps no events.")
+@click.option("--team", "teams", multiple=True, metavar="TEAM", help="Only this team's; may be repeated.")
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only of this type; may be repeated.")
+@click.option("--wanted", is_flag=True, help="Only those that a handler wants.")
+@click.option("--text", is_flag=True, help="With what people wrote; with --json the whole envelope.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="End after so many events.")
+@as_json
+def events(
+    follow: bool,
+    teams: Sequence[str],
+    types: Sequence[str],
+    wanted: bool,
+    text: bool,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Show the events that come in, a line each, until Ctrl-C."""
+    if not follow:
+        raise click.UsageError("botfleet keeps no events; --follow shows those that come in from now on")
+    from .watching import follow as watch
+
+    show = _as_json if as_json else _as_line
+    if not as_json:
+        click.echo(_row(list(_COLUMNS), "TEXT" if text else ""))
+    stream = watch(open_fleet().store, teams=teams, types=types, wanted=wanted, text=text)
+    left = count
+    with suppress(KeyboardInterrupt):
+        for shown in stream:
+            for sighting in shown.sightings[:left] if shown else ():
+                click.echo(show(sighting))
+            if shown:
+                _say_besides(shown)
+                left = None if left is None else left - len(shown.sightings)
+            if left is not None and left <= 0:
+                return
+
+
+def _say_besides(shown: Shown) -> None:
+    """To stderr, so that what is on stdout are events only."""
+    if shown.skipped:
+        click.echo(f"… and {shown.skipped} more that came too fast to {shown.holder}", err=True)
+    elif not shown.sightings:
+        click.echo(f"{shown.holder} shows what comes in.", err=True)
+
+
+def _as_line(sighting: Sighting) -> str:
+    from .watching import time_of
+
+    kind = f"{sighting.type}/{sighting.subtype}" if sighting.subtype else sighting.type
+    cells = [time_of(sighting), sighting.bot, kind, sighting.channel or "-", sighting.user or "-"]
+    return _row([*cells, str(sighting.handlers), sighting.id], _text_of(sighting))
+
+
+def _row(cells: Sequence[str], text: str) -> str:
+    padded = (_printable(cell).ljust(width) for cell, width in zip(cells, _COLUMNS.values(), strict=True))
+    return "  ".join([*padded, *([text] if text else [])])
+
+
+def _text_of(sighting: Sighting) -> str:
+    """What was said, in one line."""
+    if not sighting.envelope:
+        return ""
+    text = json.loads(sighting.envelope)["payload"].get("text")
+    return _printable(text[:_TEXT]) if isinstance(text, str) else ""
+
+
+def _printable(text: str) -> str:
+    """Without what would move a terminal's cursor, or worse: people write it, and others may."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _as_json(sighting: Sighting) -> str:
+    from .model import fields_of
+
+    if sighting.envelope:
+        return sighting.envelope
+    shown: dict[str, Any] = fields_of(sighting)
+    del shown["envelope"]
+    return json.dumps(shown, ensure_ascii=False)
