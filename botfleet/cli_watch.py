@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_common import as_json, open_fleet
+from .cli_common import as_json, open_fleet, print_json
 
 if TYPE_CHECKING:
     from .model import Shown, Sighting
+    from .replay import Counts
 
 #: The columns of `events`, and how wide they are; what is longer pushes the rest on.
 _COLUMNS = {"TIME": 12, "BOT": 12, "TYPE": 22, "CHANNEL": 11, "USER": 11, "HANDLERS": 8, "ID": 0}
@@ -100,3 +103,62 @@ def _as_json(sighting: Sighting) -> str:
     shown: dict[str, Any] = fields_of(sighting)
     del shown["envelope"]
     return json.dumps(shown, ensure_ascii=False)
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--team", metavar="TEAM", help="Replay all events for this team's bot; bare ones need it.")
+@click.option("--namespace", help="That bot's namespace.")
+@click.option("--handler", metavar="NAME", help="Only for this handler, e.g. tasks.hello.ping.")
+@click.option("--same-ids", is_flag=True, help="Leave out what the handlers have had lately.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="X times as fast as the events came; all at once without it.",
+)
+@as_json
+def replay(
+    file: Iterable[bytes],
+    team: str | None,
+    namespace: str | None,
+    handler: str | None,
+    same_ids: bool,
+    speed: float | None,
+    as_json: bool,
+) -> None:
+    """Feed the events recorded in FILE to the handlers once more; - reads standard input.
+
+    A line is an envelope, as `events --follow --json --text` prints it, or a bare Slack event. Handlers do
+    what they do for any event: they answer.
+    """
+    from .celery import app
+    from .replay import Replay
+    from .steps import make_sink
+
+    with closing(make_sink(app)) as sink:
+        replay = Replay(
+            app.fleet,
+            sink,
+            team=team,
+            namespace=namespace,
+            handler=handler,
+            same_ids=same_ids,
+            speed=speed,
+        )
+        counts = replay.run(file, lambda number, why: click.echo(f"line {number}: {why}", err=True))
+    _say_replayed(counts, as_json)
+    if counts.bad:
+        sys.exit(1)
+
+
+def _say_replayed(counts: Counts, as_json: bool) -> None:
+    from . import tables
+
+    if as_json:
+        print_json(dataclasses.asdict(counts))
+        return
+    parts = [f"{counts.published} given to the handlers", f"{counts.events - counts.wanted} that none wants"]
+    parts += [f"{counts.copies} left out, had lately"] if counts.copies else []
+    parts += [tables.plural(counts.bad, "bad line")] if counts.bad else []
+    click.echo(f"{tables.plural(counts.events, 'event')}: {', '.join(parts)}.")

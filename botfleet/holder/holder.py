@@ -24,7 +24,7 @@ from ..clock import Clock, wall_clock
 from ..errors import SlackError, StoreError
 from ..model import Bot, Command, HolderInfo, Status, shard_of
 from ..publishing.publisher import Publisher, Sink
-from ..publishing.router import Router
+from ..publishing.router import Router, wanted_by
 from ..secrets import Seal
 from ..settings import Settings
 from ..slack import session as rtm
@@ -228,14 +228,7 @@ class Holder:
 
     def route(self) -> None:
         """Takes over the subscriptions from the store."""
-        groups = self._store.subscriptions()
-        # Two roles may run the same handler; its events are to be published once.
-        wanted = {
-            (one.task, one.bot, one.kwargs.get("method")): one
-            for group in sorted(groups)
-            for one in groups[group]
-        }
-        self.publisher.router = Router(wanted.values())
+        self.publisher.router = Router(wanted_by(self._store.subscriptions()))
 
     def info(self) -> HolderInfo:
         """What this holder says of itself."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from ..model import Subscription
 from ..slack.address import addressed, beginning, first_word, mentions
@@ -180,6 +180,16 @@ Filter = tuple[Subscription, tuple[Check, ...]]
 
 def _filter(wanted: Subscription) -> Filter:
     return wanted, tuple(check for asked, check in _CHECKS if asked(wanted))
+
+
+def wanted_by(groups: Mapping[str, Iterable[Subscription]]) -> list[Subscription]:
+    """The subscriptions of all groups; a handler that two roles run wants its events once."""
+    found = {
+        (one.task, one.bot, one.kwargs.get("method")): one
+        for group in sorted(groups)
+        for one in groups[group]
+    }
+    return list(found.values())
 
 
 class Router:
