@@ -153,11 +153,10 @@ class Publisher:
         """Offers an event; returns at once, whether anybody wants it or not."""
         self.counters.events += 1
         subscriptions = self.router.match(origin, frame)
-        wanted = bool(subscriptions) and (bool(frame.time) or self._may_publish_unmarked(origin.key))
-        tap = self.tap
-        if wanted or tap is not None:
+        wanted = subscriptions and (frame.time or self._may_publish_unmarked(origin.key))
+        if wanted or self.tap is not None:
             event_id = self._identifier.identify(origin, frame)
-            if tap is not None:
+            if (tap := self.tap) is not None:
                 tap(origin, frame, raw, event_id, len(subscriptions))
             if wanted:
                 self._offer(origin, frame, raw, event_id, subscriptions)
