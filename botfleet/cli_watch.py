@@ -133,6 +133,7 @@ def replay(
     what they do for any event: they answer.
     """
     from .celery import app
+    from .publishing.router import wanted_by
     from .replay import Replay
     from .steps import make_sink
 
@@ -140,6 +141,7 @@ def replay(
         replay = Replay(
             app.fleet,
             sink,
+            wanted_by(app.fleet.store.subscriptions()),
             team=team,
             namespace=namespace,
             handler=handler,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,9 +18,9 @@ import msgspec
 from .errors import PublishError, UsageError
 from .fleet import Fleet
 from .holder.threads import WatchedThread
-from .model import bot_key
+from .model import Subscription, bot_key
 from .publishing.publisher import Publisher, Sink
-from .publishing.router import Router, wanted_by
+from .publishing.router import Router
 from .slack.envelope import Identifier, Origin
 from .slack.frames import Frame, decode
 
@@ -110,6 +110,7 @@ class Replay:
     Args:
         fleet: its bots get the events.
         sink: the broker.
+        wanted: what the handlers want.
         team: all events go to this team's bot, whosoever they were; bare Slack events need it.
         namespace: of that bot.
         handler: only this one gets them (a task's name); without it all that want them.
@@ -126,6 +127,7 @@ class Replay:
         self,
         fleet: Fleet,
         sink: Sink,
+        wanted: Iterable[Subscription],
         *,
         team: str | None = None,
         namespace: str | None = None,
@@ -140,7 +142,7 @@ class Replay:
         self._speed = speed
         self._wait = wait
         self._publisher = Publisher(sink, fleet.settings.publish_buffer)
-        self._publisher.router = _router(fleet, handler)
+        self._publisher.router = Router(_chosen(list(wanted), handler))
         self._identifier = Identifier()
         self._nonce = uuid.uuid4().hex[:12]
         self._origins: dict[str, Origin] = {}
@@ -236,17 +238,14 @@ class Replay:
         return self.counts
 
 
-def _router(fleet: Fleet, handler: str | None) -> Router:
-    wanted = wanted_by(fleet.store.subscriptions())
+def _chosen(wanted: Sequence[Subscription], handler: str | None) -> Sequence[Subscription]:
     if not wanted:
         raise UsageError("no handler is announced: start one, celery -A botfleet worker --role handler")
-    if handler is None:
-        return Router(wanted)
-    chosen = [one for one in wanted if one.task == handler]
+    chosen = [one for one in wanted if handler in (None, one.task)]
     if not chosen:
         known = ", ".join(sorted({one.task for one in wanted}))
         raise UsageError(f"no handler {handler} is announced; there are {known}")
-    return Router(chosen)
+    return chosen
 
 
 def _seconds(ts: str) -> float | None:

@@ -1,4 +1,4 @@
-"""A project from `botfleet init`: its fleet, its tests, handlers loaded again, events watched and replayed."""
+"""A project from `botfleet init`: its fleet, its tests, handlers loaded again, events watched, replayed."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from botfleet.errors import PublishError, TokenNotConnected, UsageError
 from botfleet.fleet import Fleet
 from botfleet.model import Bot, Subscription
 from botfleet.publishing.outgoing import Outgoing
+from botfleet.publishing.router import wanted_by
 from botfleet.publishing.sinks import MemorySink
 from botfleet.replay import Counts, Replay, read
 from botfleet.secrets import Seal
@@ -47,7 +48,7 @@ class Stage:
 
     def replay(self, *lines: dict[str, Any] | bytes, **options: Any) -> Counts:
         written = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
-        replay = Replay(self.fleet, self.sink, **options)
+        replay = Replay(self.fleet, self.sink, wanted_by(self.store.subscriptions()), **options)
         return replay.run([line + b"\n" for line in written], lambda *told: self.told.append(told))
 
     def envelopes(self) -> list[dict[str, Any]]:
