@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .cli_common import as_json, open_fleet, print_json
+from .cli_holders import NO_HOLDER
 
 if TYPE_CHECKING:
     from .model import Shown, Sighting
@@ -48,7 +49,10 @@ def events(
     show = _as_json if as_json else _as_line
     if not as_json:
         click.echo(_row(list(_COLUMNS), "TEXT" if text else ""))
-    stream = watch(open_fleet().store, teams=teams, types=types, wanted=wanted, text=text)
+    store = open_fleet().store
+    if not store.holders():
+        click.echo(NO_HOLDER, err=True)
+    stream = watch(store, teams=teams, types=types, wanted=wanted, text=text)
     left = count
     with suppress(KeyboardInterrupt):
         for shown in stream:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
+import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from .errors import BotfleetError
 from .handlers.batches import failed_counter
@@ -16,8 +19,9 @@ from .handlers.runs import late_counter
 from .handlers.tally import runs_counter
 from .model import Subscription
 from .publishing.router import EVENT_QUEUES
-from .roles import BOTH, find_role, role_names
+from .roles import BOTH, HANDLER, Role, find_role, role_names
 from .store.base import Store
+from .store.redis import client_of
 
 if TYPE_CHECKING:
     from .celery import FleetApp
@@ -67,11 +71,15 @@ def declared(app: FleetApp, only: str | None = None) -> dict[str, list[Subscript
     """
     roles = [find_role(name) for name in ([only] if only else role_names())]
     return {
-        role.name: bind(app, load(role.handlers or app.settings.handlers), app.handler_context)
+        _group(role): bind(app, load(role.handlers or app.settings.handlers), app.handler_context)
         for role in roles
-        # A worker without a role announces its handlers as a handler does.
         if role.handles and (role.name != BOTH.name or only)
     }
+
+
+def _group(role: Role) -> str:
+    """Where its workers announce their handlers: without a role, they do it as a handler does."""
+    return HANDLER.name if role.name == BOTH.name else role.name
 
 
 def handlers_of(here: Groups, announced: Groups, store: Store) -> list[HandlerReport]:
@@ -160,14 +168,26 @@ def waiting(app: Celery, groups: Groups) -> dict[str, int]:
         BotfleetError: the broker does not answer.
     """
     own = {one.queue for wanted in groups.values() for one in wanted if one.queue}
+    names = list(dict.fromkeys((*EVENT_QUEUES, *sorted(own))))
+    url: str = app.conf.broker_url
     try:
+        if urlsplit(url).scheme.startswith(("redis", "unix")):
+            prefix = app.conf.broker_transport_options.get("global_keyprefix", "")
+            return dict(zip(names, _lengths_in_redis(url, prefix, names), strict=True))
         with app.connection_for_read() as connection:
-            connection.ensure_connection(max_retries=1, timeout=5.0)
-            return {name: _length(connection, name) for name in (*EVENT_QUEUES, *sorted(own))}
-    except Exception as exc:
-        if not isinstance(exc, (*app.connection_for_read().connection_errors, OSError)):
-            raise
-        raise BotfleetError(f"the broker does not answer: {type(exc).__name__}") from exc
+            connection.ensure_connection(max_retries=1)
+            return {name: _length(connection, name) for name in names}
+    except (OperationalError, redis.RedisError) as exc:
+        raise BotfleetError(f"the broker does not answer ({type(exc.__cause__ or exc).__name__})") from exc
+
+
+def _lengths_in_redis(url: str, prefix: str, names: Sequence[str]) -> list[int]:
+    # Not by kombu, which looks for queues without their prefix.
+    with client_of(url) as client, client.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.llen(prefix + name)
+        lengths: list[int] = pipeline.execute()
+    return lengths
 
 
 def _length(connection: Any, queue: str) -> int:

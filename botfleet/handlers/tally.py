@@ -38,9 +38,16 @@ class Tally:
         with self._lock:
             self._counts[counter] += events
             if self._timer is None:
-                self._timer = threading.Timer(self._gathering, self.flush)
-                self._timer.daemon = True
-                self._timer.start()
+                self._timer = self._start_timer()
+
+    def _start_timer(self) -> threading.Timer | None:
+        timer = threading.Timer(self._gathering, self.flush)
+        timer.daemon = True
+        try:
+            timer.start()
+        except RuntimeError:
+            return None  # No thread is to be had now; the next count tries again.
+        return timer
 
     def flush(self) -> None:
         """Tells the store; what it does not take now is not counted."""

@@ -91,6 +91,12 @@ class TestRedis:
         assert ids(redis_client) == ["Ev1:tasks.first", "Ev1:tasks.second", "Ev3:tasks.second"]
         assert ids(redis_client, "elsewhere") == expected([1, 2], ELSEWHERE.task)
 
+    @pytest.mark.parametrize("prefix", ["", "fleet:"])
+    def test_people_are_told_how_much_waits(self, make: MakeSink, redis_url: str, prefix: str) -> None:
+        make(prefix=prefix).push(events(range(3), ELSEWHERE))
+        lengths = inventory.waiting(app_for(redis_url, key_prefix=prefix), {"handler": [ELSEWHERE]})
+        assert (lengths["elsewhere"], lengths["events.other"]) == (3, 0)
+
     def test_a_queue_is_the_events_where_the_handler_names_none(
         self, sink: RedisSink, redis_client: redis.Redis
     ) -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from botfleet import cli_watch, watching
 from botfleet.cli import fleet
-from botfleet.model import Shown, Sighting
+from botfleet.model import HolderInfo, Shown, Sighting
 from botfleet.store.memory import MemoryStore
 
 from .bots import NOW, envelope
@@ -44,8 +44,10 @@ def show(monkeypatch: pytest.MonkeyPatch) -> Show:
             yield from shown
             raise KeyboardInterrupt
 
+        store = MemoryStore(1)
+        store.announce(HolderInfo(name="h1"), 60.0)
         monkeypatch.setattr(watching, "follow", follow)
-        monkeypatch.setattr(cli_watch, "open_fleet", lambda: SimpleNamespace(store=MemoryStore(1)))
+        monkeypatch.setattr(cli_watch, "open_fleet", lambda: SimpleNamespace(store=store))
         return CliRunner().invoke(fleet, ["events", "--follow", *options.split()])
 
     return show

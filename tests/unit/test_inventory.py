@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from botfleet import tables
 from botfleet.celery import FleetApp
+from botfleet.errors import BotfleetError
 from botfleet.inventory import HandlerReport, declared, handlers_of, in_words, waiting
 from botfleet.model import Subscription
 from botfleet.store.memory import MemoryStore
@@ -108,6 +109,7 @@ def test_each_role_declares_its_own(app: FleetApp) -> None:
     assert found == {"analytics": ["elsewhere._sinks.second"], "handler": ["elsewhere.first.first"]}
     assert list(declared(app, "analytics")) == ["analytics"]
     assert declared(app, "holder") == {}
+    assert list(declared(app, "worker")) == ["handler"], "as its workers announce them"
 
 
 def test_a_queue_that_nobody_made_is_empty(app: FleetApp) -> None:
@@ -115,6 +117,13 @@ def test_a_queue_that_nobody_made_is_empty(app: FleetApp) -> None:
     lengths = waiting(app, {"handler": [JOIN]})
     assert next(iter(lengths)) == "events.message.public"
     assert lengths["slow"] == 0
+
+
+def test_a_broker_that_is_away_is_one_line(app: FleetApp) -> None:
+    app.conf.update(broker_url="amqp://user:hunter2@127.0.0.1:1//", broker_connection_timeout=1.0)
+    with pytest.raises(BotfleetError, match="the broker does not answer") as caught:
+        waiting(app, {})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_handler_that_cannot_be_loaded_is_one_line(
