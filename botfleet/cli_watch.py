@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
@@ -121,41 +123,57 @@ def _as_json(sighting: Sighting) -> str:
     metavar="X",
     help="X times as fast as the events came; all at once without it.",
 )
+@click.option("--here", is_flag=True, help="Run this project's handlers in this process; nothing is sent.")
+@click.option("--text", is_flag=True, help="With --here: show what they would have said.")
 @as_json
-def replay(
-    file: Iterable[bytes],
-    team: str | None,
-    namespace: str | None,
-    handler: str | None,
-    same_ids: bool,
-    speed: float | None,
-    as_json: bool,
-) -> None:
+def replay(file: Iterable[bytes], here: bool, text: bool, as_json: bool, **options: Any) -> None:
     """Feed the events recorded in FILE to the handlers once more; - reads standard input.
 
     A line is an envelope, as `events --follow --json --text` prints it, or a bare Slack event. Handlers do
-    what they do for any event: they answer.
+    what they do for any event: they answer. With --here they only seem to.
     """
+    if text and not here:
+        raise click.UsageError("--text goes with --here")
+    counts = _replay_here(file, text, options) if here else _replay(file, options)
+    _say_replayed(counts, as_json)
+    if counts.bad or counts.failed:
+        sys.exit(1)
+
+
+def _replay(file: Iterable[bytes], options: dict[str, Any]) -> Counts:
+    """Through the broker."""
     from .celery import app
     from .publishing.router import wanted_by
     from .replay import Replay
     from .steps import make_sink
 
     with closing(make_sink(app)) as sink:
-        replay = Replay(
-            app.fleet,
-            sink,
-            wanted_by(app.fleet.store.subscriptions()),
-            team=team,
-            namespace=namespace,
-            handler=handler,
-            same_ids=same_ids,
-            speed=speed,
-        )
-        counts = replay.run(file, lambda number, why: click.echo(f"line {number}: {why}", err=True))
-    _say_replayed(counts, as_json)
-    if counts.bad:
-        sys.exit(1)
+        wanted = wanted_by(app.fleet.store.subscriptions())
+        return Replay(app.fleet, sink, wanted, **options).run(file, _tell_bad_line)
+
+
+def _replay_here(file: Iterable[bytes], text: bool, options: dict[str, Any]) -> Counts:
+    """In this process."""
+    from .celery import app
+    from .here import Here
+    from .replay import Replay
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("botfleet.handlers.shadow").setLevel(logging.DEBUG if text else logging.INFO)
+    logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)  # Failures are told below.
+    sink = Here(app, _tell_failure)
+    # One after another, however long they take.
+    replay = Replay(app.fleet, sink, sink.wanted, waiting=0, patience=math.inf, **options)
+    counts = replay.run(file, _tell_bad_line)
+    return dataclasses.replace(counts, failed=sink.failed)
+
+
+def _tell_bad_line(number: int, why: str) -> None:
+    click.echo(f"line {number}: {why}", err=True)
+
+
+def _tell_failure(handler: str, what: str, exc: BaseException) -> None:
+    click.echo(f"{handler} failed for {what}: {type(exc).__name__}: {exc}", err=True)
 
 
 def _say_replayed(counts: Counts, as_json: bool) -> None:
@@ -166,5 +184,6 @@ def _say_replayed(counts: Counts, as_json: bool) -> None:
         return
     parts = [f"{counts.published} given to the handlers", f"{counts.events - counts.wanted} that none wants"]
     parts += [f"{counts.copies} left out, had lately"] if counts.copies else []
+    parts += [f"{counts.failed} failed"] if counts.failed else []
     parts += [tables.plural(counts.bad, "bad line")] if counts.bad else []
     click.echo(f"{tables.plural(counts.events, 'event')}: {', '.join(parts)}.")

@@ -25,6 +25,7 @@ from .store.redis import client_of
 
 if TYPE_CHECKING:
     from .celery import FleetApp
+    from .handlers.context import HandlerContext
 
 #: `ok`; `new`: declared, and no worker has announced it; `gone`: announced, and not declared here, so that
 #: its events wait for nobody; `changed`: announced otherwise than it is declared.
@@ -59,19 +60,22 @@ class HandlerReport(msgspec.Struct, frozen=True, kw_only=True):
     late: int
 
 
-def declared(app: FleetApp, only: str | None = None) -> dict[str, list[Subscription]]:
+def declared(
+    app: FleetApp, only: str | None = None, context: HandlerContext | None = None
+) -> dict[str, list[Subscription]]:
     """What the handlers of the project want, by the role that runs them.
 
     Args:
         app: gets their tasks.
         only: the one role that is asked for.
+        context: what the handlers get; the app's where not given.
 
     Raises:
         ConfigurationError: a handler or a role can't be loaded.
     """
     roles = [find_role(name) for name in ([only] if only else role_names())]
     return {
-        _group(role): bind(app, load(role.handlers or app.settings.handlers), app.handler_context)
+        _group(role): bind(app, load(role.handlers or app.settings.handlers), context or app.handler_context)
         for role in roles
         if role.handles and (role.name != BOTH.name or only)
     }

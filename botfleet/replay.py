@@ -24,11 +24,10 @@ from .publishing.router import Router
 from .slack.envelope import Identifier, Origin
 from .slack.frames import Frame, decode
 
-#: Events that wait for the broker at the most; the file waits meanwhile.
-_WAITING = 2000
-#: Seconds for which the broker may take nothing, and from one look at it to the next.
-_PATIENCE = 30.0
+#: Seconds from one look at what waits for the broker to the next.
 _LOOK = 0.02
+#: Seconds for the last push to end.
+_ENDING = 10.0
 
 
 class _Line(msgspec.Struct):
@@ -95,6 +94,7 @@ class Counts:
         published: pushed to the broker.
         copies: left out, since the handlers have had them under the same id lately.
         bad: lines that could not be replayed.
+        failed: runs of handlers that failed, where they were run here.
     """
 
     events: int = 0
@@ -102,6 +102,7 @@ class Counts:
     published: int = 0
     copies: int = 0
     bad: int = 0
+    failed: int = 0
 
 
 class Replay:
@@ -116,6 +117,8 @@ class Replay:
         handler: only this one gets them (a task's name); without it all that want them.
         same_ids: under the ids that they had, so that what was handled lately is left out.
         speed: times as fast as they came; None replays them at once.
+        waiting: events that may wait for the broker; the record waits meanwhile.
+        patience: seconds for which the broker may take nothing.
         wait: sleeps.
 
     Raises:
@@ -134,12 +137,16 @@ class Replay:
         handler: str | None = None,
         same_ids: bool = False,
         speed: float | None = None,
+        waiting: int = 2000,
+        patience: float = 30.0,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._fleet = fleet
         self._team = Origin.of(fleet.find(team, namespace)) if team else None
         self._same_ids = same_ids
         self._speed = speed
+        self._waiting = waiting
+        self._patience = patience
         self._wait = wait
         self._publisher = Publisher(sink, fleet.settings.publish_buffer)
         self._publisher.router = Router(_chosen(list(wanted), handler))
@@ -182,7 +189,7 @@ class Replay:
             yield
         finally:
             self._publisher.close()
-            thread.join(_PATIENCE)
+            thread.join(_ENDING)
 
     def _offer(self, number: int, record: Record) -> None:
         origin = self._team or self._origin(record)
@@ -193,7 +200,7 @@ class Replay:
             event_id = f"{origin.key}:replay:{self._nonce}.{number}"
         self.counts.events += 1
         self._publisher.publish_own(origin, record.frame, record.raw, event_id)
-        self._wait_for_broker(_WAITING)
+        self._wait_for_broker(self._waiting)
 
     def _origin(self, record: Record) -> Origin:
         if not record.team_id:
@@ -221,7 +228,7 @@ class Replay:
         while (unsent := self._publisher.unsent) > most:
             if unsent < before:
                 before, since = unsent, time.monotonic()
-            if self._deaths or time.monotonic() - since > _PATIENCE:
+            if self._deaths or time.monotonic() - since > self._patience:
                 raise PublishError(f"the broker does not take the events; {unsent} are left")
             if most:
                 self._wait(_LOOK)

@@ -160,11 +160,10 @@ def test_a_pace_is_kept(stage: Stage) -> None:
     assert waits == [pytest.approx(4.0, abs=0.6)]
 
 
-def test_a_broker_that_takes_nothing_is_an_error(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botfleet.replay._PATIENCE", 0.2)
+def test_a_broker_that_takes_nothing_is_an_error(stage: Stage) -> None:
     stage.sink.failing = True
     with pytest.raises(PublishError, match="1 are left"):
-        stage.replay(envelope())
+        stage.replay(envelope(), patience=0.2)
 
 
 def test_the_payload_is_left_as_it_is() -> None:
