@@ -114,8 +114,14 @@ def test_a_project_works_at_once(project: Folder) -> None:
     project.write("record.jsonl", f"{json.dumps(envelope)}\nnonsense\n")
     done = project.run("botfleet", "replay", "record.jsonl", "--json")
     assert (done.returncode, done.stderr) == (1, "line 2: not JSON\n")
-    assert json.loads(done.stdout) == {"events": 1, "wanted": 1, "published": 1, "copies": 0, "bad": 1}
+    counts = {"events": 1, "wanted": 1, "published": 1, "copies": 0, "bad": 1, "failed": 0}
+    assert json.loads(done.stdout) == counts
     assert control.wait_for_message("pong, again", after=before)
+    after = control.messages()[1]
+    done = project.run("botfleet", "replay", "record.jsonl", "--json", "--here", "--text")
+    assert json.loads(done.stdout) == counts
+    assert "said: pong, again" in done.stderr
+    assert control.messages()[1] == after
     bot.up.interrupt()
     assert bot.up.wait(10.0) == 0
     assert running_in(project.path) == []
