@@ -52,7 +52,8 @@ def handlers(check: bool, role: str | None, as_json: bool) -> None:
 
     here = inventory.declared(app, role)
     if check:
-        click.echo(f"{tables.plural(sum(map(len, here.values())), 'handler')} can be loaded.")
+        own = [one for wanted in here.values() for one in wanted if not one.task.startswith("botfleet.")]
+        click.echo(f"{tables.plural(len(own), 'handler')} can be loaded.")
         return
     announced = app.fleet.store.subscriptions()
     if role:

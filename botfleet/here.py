@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .handlers.upkeep import HANDLERS as UPKEEP
 from .inventory import declared
 from .model import Subscription
 from .publishing.outgoing import Bundle, Outgoing
@@ -16,6 +17,8 @@ from .publishing.router import wanted_by
 if TYPE_CHECKING:
     from .celery import FleetApp
 
+#: They note in the store what an event tells of the team, and that was long ago.
+_SYSTEM = frozenset(handler.name for handler in UPKEEP)
 #: Told the handler's name, what it was run for, and what it raised in its last try.
 Tell = Callable[[str, str, BaseException], None]
 
@@ -40,7 +43,7 @@ class Here(Sink):
     def __init__(self, app: FleetApp, tell: Tell) -> None:
         settings = dataclasses.replace(app.settings, shadow=True, shadow_channels=())
         context = dataclasses.replace(app.handler_context, settings=settings)
-        self.wanted = wanted_by(declared(app, context=context))
+        self.wanted = [one for one in wanted_by(declared(app, context=context)) if one.task not in _SYSTEM]
         self.failed = 0
         self._tasks: Mapping[str, Any] = app.tasks
         self._tell = tell

@@ -14,12 +14,12 @@ from kombu.exceptions import OperationalError
 from .errors import BotfleetError
 from .handlers.batches import failed_counter
 from .handlers.binding import bind
-from .handlers.loader import load
 from .handlers.runs import late_counter
 from .handlers.tally import runs_counter
 from .model import Subscription
 from .publishing.router import EVENT_QUEUES
 from .roles import BOTH, HANDLER, Role, find_role, role_names
+from .steps import load_role
 from .store.base import Store
 from .store.redis import client_of
 
@@ -75,7 +75,7 @@ def declared(
     """
     roles = [find_role(name) for name in ([only] if only else role_names())]
     return {
-        _group(role): bind(app, load(role.handlers or app.settings.handlers), context or app.handler_context)
+        _group(role): bind(app, load_role(role, app.settings), context or app.handler_context)
         for role in roles
         if role.handles and (role.name != BOTH.name or only)
     }

@@ -47,6 +47,7 @@ from .store.redis import RedisStore, client_of
 if TYPE_CHECKING:
     from .celery import FleetApp
     from .fleet import Fleet
+    from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
         loaded = _with_upkeep(load(role.handlers or settings.handlers), role)
         app.subscriptions = bind(app, loaded, app.handler_context)
         _check_ordered(app)
+        app.subscriptions = bind(app, load_role(role, settings), app.handler_context)
         named = {one.queue for one in app.subscriptions if one.queue}
         queues = (*queues, *sorted(named - set(queues)))
         _quiet_tasks(settings.log_level)
@@ -81,6 +83,15 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
         "without_gossip": True,
         "without_mingle": True,
     }
+
+
+def load_role(role: Role, settings: Settings) -> Loaded:
+    """Loads the handlers of a role.
+
+    Raises:
+        ConfigurationError: one can't be loaded.
+    """
+    return _with_upkeep(load(role.handlers or settings.handlers), role)
 
 
 def _with_upkeep(loaded: Loaded, role: Role) -> Loaded:

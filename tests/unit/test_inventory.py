@@ -12,6 +12,8 @@ from botfleet.celery import FleetApp
 from botfleet.errors import BotfleetError
 from botfleet.inventory import HandlerReport, declared, handlers_of, in_words, waiting
 from botfleet.model import Subscription
+from botfleet.roles import HANDLER
+from botfleet.steps import begin_role
 from botfleet.store.memory import MemoryStore
 
 from .deployments import Deployment, deployment
@@ -105,11 +107,19 @@ def app(deployment: Deployment) -> FleetApp:
 
 
 def test_each_role_declares_its_own(app: FleetApp) -> None:
-    found = {role: [one.task for one in wanted] for role, wanted in declared(app).items()}
+    found = {
+        role: [one.task for one in wanted if not one.task.startswith("botfleet.")]
+        for role, wanted in declared(app).items()
+    }
     assert found == {"analytics": ["elsewhere._sinks.second"], "handler": ["elsewhere.first.first"]}
     assert list(declared(app, "analytics")) == ["analytics"]
     assert declared(app, "holder") == {}
     assert list(declared(app, "worker")) == ["handler"], "as its workers announce them"
+
+
+def test_the_systems_own_handlers_are_those_that_a_worker_announces(app: FleetApp) -> None:
+    begin_role(app, HANDLER)
+    assert declared(app)["handler"] == app.subscriptions
 
 
 def test_a_queue_that_nobody_made_is_empty(app: FleetApp) -> None:
