@@ -64,10 +64,8 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
     settings = app.settings
     queues = role.queues
     if role.handles:
-        loaded = _with_upkeep(load(role.handlers or settings.handlers), role)
-        app.subscriptions = bind(app, loaded, app.handler_context)
-        _check_ordered(app)
         app.subscriptions = bind(app, load_role(role, settings), app.handler_context)
+        _check_ordered(app)
         named = {one.queue for one in app.subscriptions if one.queue}
         queues = (*queues, *sorted(named - set(queues)))
         _quiet_tasks(settings.log_level)

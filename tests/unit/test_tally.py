@@ -24,6 +24,10 @@ def touchy(event: Event) -> None:
         raise ValueError(event.text)
 
 
+@on("message", ordered="channel")
+def note(event: Event) -> None: ...
+
+
 @on("message", batch=10)
 def archive(events: list[Event]) -> None: ...
 
@@ -45,13 +49,14 @@ class Bound:
 
 
 def test_what_went_well_and_what_was_given_up_is_counted_by_handler() -> None:
-    bound = Bound(touchy, archive)
+    bound = Bound(touchy, note, archive)
     for text in ("hi", "fail", "hi"):
         bound.run(touchy, envelope(text))
+    bound.run(note, envelope("hi"))
     bound.run(archive, [envelope(id=f"Ev{n}") for n in range(4)])
 
     def told() -> bool:
-        return [bound.count(runs_counter(one.name)) for one in (touchy, archive)] == [2, 4]
+        return [bound.count(runs_counter(one.name)) for one in (touchy, note, archive)] == [2, 1, 4]
 
     eventually(told)
     assert bound.count(failed_counter(touchy.name)) == 1
