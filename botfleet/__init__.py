@@ -17,7 +17,16 @@ __version__ = "0.1.0"
 #: Where each public name lives.
 _HOMES = {
     "on": "handlers",
+    "after": "handlers",
+    "attachment": "handlers",
+    "before": "handlers",
     "command": "handlers",
+    "contains": "handlers",
+    "match": "handlers",
+    "operator": "handlers",
+    "prefix": "handlers",
+    "reaction": "handlers",
+    "scan": "handlers",
     "Commands": "handlers",
     "Client": "handlers",
     "Directory": "handlers",
@@ -56,13 +65,22 @@ __all__ = [
     "Sent",
     "Settings",
     "add_token",
+    "after",
+    "attachment",
+    "before",
     "check_token",
     "command",
+    "contains",
     "formatting",
+    "match",
     "message",
     "on",
+    "operator",
+    "prefix",
+    "reaction",
     "remove_token",
     "restart",
+    "scan",
     "start",
     "status",
     "stop",
@@ -82,7 +100,27 @@ if TYPE_CHECKING:
         update_token,
     )
     from .errors import BatchFailed, BotfleetError, ConfigurationError
-    from .handlers import Client, Commands, Directory, Event, Handler, Match, Sent, command, formatting, on
+    from .handlers import (
+        Client,
+        Commands,
+        Directory,
+        Event,
+        Handler,
+        Match,
+        Sent,
+        after,
+        attachment,
+        before,
+        command,
+        contains,
+        formatting,
+        match,
+        on,
+        operator,
+        prefix,
+        reaction,
+        scan,
+    )
     from .manager import Manager
     from .settings import Settings
 else:

@@ -25,6 +25,8 @@ _REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "unix")
 _BROKER_SCHEMES = (*_REDIS_SCHEMES, "amqp", "amqps", "pyamqp", "memory")
 _STORE_SCHEMES = (*_REDIS_SCHEMES, "memory")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+#: The answers that every bot has: see `handlers/builtin.py`.
+BUILTINS = ("help", "hi", "about", "unknown")
 #: Names in the environment that are no settings of this class: see `cli.py` and `roles.py`.
 _OTHER_NAMES = frozenset({"BOTFLEET_ROLE"})
 
@@ -84,6 +86,16 @@ def _names(name: str, value: object) -> tuple[str, ...]:
     if not all(folded(item) and len(item) <= MAX_NAME for item in items):
         raise ConfigurationError(name, f"takes names of up to {MAX_NAME} characters", value)
     return items
+
+
+def _some_of(*words: str) -> Parser:
+    def parse(name: str, value: object) -> tuple[str, ...]:
+        items = _list(name, value)
+        if not set(items) <= set(words):
+            raise ConfigurationError(name, f"takes some of {', '.join(words)}, or nothing", value)
+        return items
+
+    return parse
 
 
 def _secrets(name: str, value: object) -> tuple[str, ...]:
@@ -158,6 +170,7 @@ class Settings:
         state_dir: where `up` keeps the embedded server's data, pid files and its key file.
         handlers: modules or packages that handler workers load.
         aliases: other names that people address the bots by.
+        builtins: which built-in answers the bots give.
         ping_interval: seconds without a frame after which a socket is pinged; twice that, it is dead.
         connect_workers: threads that connect sockets.
         connect_timeout: seconds for each step of connecting.
@@ -195,6 +208,7 @@ class Settings:
     state_dir: str = _option(".botfleet", _text)
     handlers: tuple[str, ...] = _option(("tasks",), _list)
     aliases: tuple[str, ...] = _option((), _names)
+    builtins: tuple[str, ...] = _option(BUILTINS, _some_of(*BUILTINS))
     ping_interval: float = _option(10.0, _number(0.1, 600, "seconds"))
     connect_workers: int = _option(16, _integer(1, 512, "threads"))
     connect_timeout: float = _option(15.0, _number(0.5, 120, "seconds"))

@@ -20,6 +20,7 @@ from celery.worker import state
 
 from .errors import BotfleetError, ConfigurationError, StoreUnavailable
 from .handlers.binding import bind
+from .handlers.builtin import with_builtins
 from .handlers.expiry import ExpiredCounter
 from .handlers.loader import Loaded, load
 from .handlers.ordered import NO_LANES
@@ -89,13 +90,14 @@ def load_role(role: Role, settings: Settings) -> Loaded:
     Raises:
         ConfigurationError: one can't be loaded.
     """
-    return _with_upkeep(load(role.handlers or settings.handlers), role)
+    return _with_ours(load(role.handlers or settings.handlers), role, settings)
 
 
-def _with_upkeep(loaded: Loaded, role: Role) -> Loaded:
-    """Adds the system's own handlers, in the built-in roles: a second role would only do the same again."""
+def _with_ours(loaded: Loaded, role: Role, settings: Settings) -> Loaded:
+    """Adds botfleet's own handlers, in the built-in roles: a second role would only do the same again."""
     if role.name not in (HANDLER.name, BOTH.name):
         return loaded
+    loaded = with_builtins(loaded, settings.builtins)
     return loaded._replace(handlers=(*loaded.handlers, *UPKEEP))
 
 

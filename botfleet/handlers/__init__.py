@@ -15,14 +15,15 @@ Nothing here knows Celery but `binding` and what it runs handlers with, `runs`, 
 """
 
 from . import formatting
-from .chained import command
+from .chained import attachment, command, match, operator, scan
 from .client import Client
 from .commands import Commands
 from .context import HandlerContext
-from .declare import on
+from .declare import contains, on, prefix, reaction
 from .directory import BotUser, Channel, Directory, Team, User
 from .event import Event
 from .handler import Handler
+from .hooks import Hook, after, before
 from .loader import Loaded, load
 from .matching import Match
 from .sent import Broadcast, Sent
@@ -37,13 +38,23 @@ __all__ = [
     "Event",
     "Handler",
     "HandlerContext",
+    "Hook",
     "Loaded",
     "Match",
     "Sent",
     "Team",
     "User",
+    "after",
+    "attachment",
+    "before",
     "command",
+    "contains",
     "formatting",
     "load",
+    "match",
     "on",
+    "operator",
+    "prefix",
+    "reaction",
+    "scan",
 ]

@@ -21,14 +21,14 @@ from ..errors import (
 from ..model import Subscription
 from ..publishing.ordered import is_wake_up
 from ..redaction import EventTask
-from ..slack.address import folded
 from .batches import BatchRun
 from .context import HandlerContext
 from .handler import Handler
+from .heard import folded_all
 from .loader import Loaded
 from .ordered import LoneRun, OrderedRun
 from .retries import RetryPolicy, no_sooner
-from .runs import Run
+from .runs import Company, Run
 from .tally import Counted, CountedBatch, CountedOnce, Tally
 
 __all__ = ["DEFAULT_OPTIONS", "HandlerContext", "HandlerTask", "bind"]
@@ -110,8 +110,8 @@ def bind(app: Celery, loaded: Loaded, context: HandlerContext) -> list[Subscript
     """
     tally = Tally(context.store)
     for handler in loaded.handlers:
-        _bind_one(app, handler, context, tally)
-    aliases = tuple(folded(alias) for alias in context.settings.aliases)
+        _bind_one(app, handler, context, Company.of(handler, loaded), tally)
+    aliases = folded_all(context.settings.aliases)
     wanted = [handler.subscription for handler in loaded.handlers]
     return [_with_aliases(subscription, aliases) for subscription in wanted if subscription.types]
 
@@ -122,10 +122,15 @@ def _with_aliases(wanted: Subscription, aliases: tuple[str, ...]) -> Subscriptio
     return msgspec.structs.replace(wanted, aliases=aliases) if asks and aliases else wanted
 
 
-def _bind_one(app: Celery, handler: Handler[..., object], context: HandlerContext, tally: Tally) -> None:
+def _bind_one(
+    app: Celery, handler: Handler[..., object], context: HandlerContext, company: Company, tally: Tally
+) -> None:
     wanted, options = handler.subscription, {**DEFAULT_OPTIONS, **handler.options, "tally": tally}
-    make = _batch_function if wanted.batch else _task_function
-    run = make(handler, context, RetryPolicy.of(options))
+    policy = RetryPolicy.of(options)
+    if wanted.batch:
+        run = _batch_function(handler, context, policy)
+    else:
+        run = _task_function(handler, context, policy, company)
     base = BatchTask if wanted.batch else OrderedTask if wanted.ordered else HandlerTask
     if base is not HandlerTask:
         # Their runs try again by themselves: Celery's autoretry would send a whole batch, or the wake-up of
@@ -135,10 +140,10 @@ def _bind_one(app: Celery, handler: Handler[..., object], context: HandlerContex
 
 
 def _task_function(
-    handler: Handler[..., object], context: HandlerContext, policy: RetryPolicy
+    handler: Handler[..., object], context: HandlerContext, policy: RetryPolicy, company: Company
 ) -> Callable[..., None]:
     def handle(envelope: Mapping[str, Any], **kwargs: Any) -> None:
-        Run(handler, context, envelope, kwargs).run()
+        Run(handler, context, envelope, kwargs, company).run()
 
     def counted(task: Counted) -> Callable[[Mapping[str, Any]], None]:
         def handle_and_count(envelope: Mapping[str, Any]) -> None:

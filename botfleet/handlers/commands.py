@@ -1,29 +1,42 @@
-"""The style of slack-bot-manager: a class whose `on_*` methods are handlers.
+"""Classes of handlers: declared methods, and in the style of slack-bot-manager methods `on_*`.
 
 class Greeter(Commands):
     def on_team_join(self, data):
         self.message(data.user, "Welcome!")
+
+    @command("hello")
+    def hello(self):
+        self.reply("Hello!")
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import msgspec
 
 from ..errors import ConfigurationError, UsageError
 from ..model import State, Subscription
 from ..secrets import Token
 from ..store.base import Store
 from .client import Client
+from .conditions import Condition
 from .event import Event
-from .handler import Handler
+from .handler import Handler, Traits
+from .matchers import Matcher
+from .matching import Match
 
 _PREFIX = "on_"
 
 
 class Commands:
     """Base of a class of handlers.
+
+    Each method that is declared with `@command` or its kin is a handler named `module.Class.method`. It takes
+    what it needs of `event`, `client` and `match`, and finds them in `self` as well.
 
     Each method `on_TYPE(self, data)` is run for events of that type, as a Celery task of its own named
     `module.Class.on_TYPE`; `data` is the `Event` and may be left out. `on_hello` runs when a bot was
@@ -38,6 +51,17 @@ class Commands:
         #: The bot's client, with everything that handlers can do.
         self.connection = client
         self.event = event
+        #: What a declared method found in the event.
+        self.match = Match()
+
+    def permitted(self) -> bool:
+        """Whether this event's user may run any handler of this class; to be overridden. Refused silently."""
+        return True
+
+    @property
+    def client(self) -> Client:
+        """The bot's client: another name of `connection`."""
+        return self.connection
 
     @property
     def id(self) -> str:
@@ -62,6 +86,10 @@ class Commands:
     def message(self, channel: str, text: str, **options: Any) -> None:
         """Says something; see `Client.message`."""
         self.connection.message(channel, text, **options)
+
+    def reply(self, text: str, **options: Any) -> None:
+        """Answers the event; see `Client.reply`."""
+        self.connection.reply(text, **options)
 
     def typing(self, channel: str | None = None) -> None:
         """Shows that the bot is typing; see `Client.typing`."""
@@ -129,23 +157,65 @@ def listeners_group(key: str) -> str:
 
 
 def handlers_of(commands: type[Commands]) -> list[Handler[..., None]]:
-    """The handlers that a class stands for: one for each `on_*` method, and one for added listeners.
+    """The handlers that a class stands for.
+
+    One for each declared method and each `on_*` method, in order of definition, and one for added listeners.
 
     Raises:
         ConfigurationError: a method can't be a handler.
     """
-    names = [name for name in _methods(commands) if name.startswith(_PREFIX)]
-    for name in names:
-        _check_handler(commands, name)
-    return [*(_method_handler(commands, name) for name in names), _listener_handler(commands)]
+    found = [_handler_of(commands, name) for name in _methods(commands)]
+    return [*(handler for handler in found if handler is not None), _listener_handler(commands)]
+
+
+def _handler_of(commands: type[Commands], name: str) -> Handler[..., None] | None:
+    declared = inspect.getattr_static(commands, name)
+    if isinstance(declared, Handler):
+        return _declared_handler(commands, name, declared)
+    if not name.startswith(_PREFIX):
+        return None
+    _check_handler(commands, name)
+    return _method_handler(commands, name)
+
+
+def _declared_handler(
+    commands: type[Commands], name: str, declared: Handler[..., object]
+) -> Handler[..., None]:
+    task = f"{_name(commands)}.{name}"
+    if not declared.traits.is_method:
+        raise ConfigurationError(task, "takes no self; a declared method takes it first")
+
+    def run(event: Event, client: Client, match: Match | None) -> None:
+        instance = commands(client, event)
+        instance.match = match or Match()
+        offered = {"event": event, "client": client, "match": match}
+        declared.function(instance, **{name: offered[name] for name in declared.wants})
+
+    traits = dataclasses.replace(
+        declared.traits, permitted=(*declared.traits.permitted, *_permission(commands))
+    )
+    run.__doc__ = declared.__doc__
+    subscription = msgspec.structs.replace(declared.subscription, task=task)
+    return _handler(run, subscription, matcher=declared.matcher, options=declared.options, traits=traits)
 
 
 def _method_handler(commands: type[Commands], name: str) -> Handler[..., None]:
     def run(event: Event, client: Client) -> None:
         _call(commands(client, event), name)
 
-    task = f"{_name(commands)}.{name}"
-    return _handler(run, task, Subscription(task=task, types=(name.removeprefix(_PREFIX),)))
+    subscription = Subscription(task=f"{_name(commands)}.{name}", types=(name.removeprefix(_PREFIX),))
+    return _handler(run, subscription, traits=Traits(permitted=_permission(commands)))
+
+
+def _permission(commands: type[Commands]) -> tuple[Condition, ...]:
+    """The class's own `permitted`, where it has one."""
+
+    def permitted(event: Event, client: Client, match: Match | None) -> bool:
+        instance = commands(client, event)
+        instance.match = match or Match()
+        return instance.permitted()
+
+    return () if commands.permitted is Commands.permitted else (Condition(permitted),)
 
 
 def _listener_handler(commands: type[Commands]) -> Handler[..., None]:
@@ -153,15 +223,24 @@ def _listener_handler(commands: type[Commands]) -> Handler[..., None]:
         _check_listener(commands, method)
         _call(commands(client, event), method)
 
-    task = f"{_name(commands)}.listener"
-    return _handler(run, task, Subscription(task=task, types=()), "method")
+    subscription = Subscription(task=f"{_name(commands)}.listener", types=())
+    return _handler(
+        run, subscription, wants=("event", "client", "method"), traits=Traits(permitted=_permission(commands))
+    )
 
 
 def _handler(
-    run: Callable[..., None], task: str, subscription: Subscription, *more: str
+    run: Callable[..., None],
+    subscription: Subscription,
+    *,
+    matcher: Matcher | None = None,
+    options: Mapping[str, Any] | None = None,
+    wants: Iterable[str] | None = None,
+    traits: Traits,
 ) -> Handler[..., None]:
-    run.__name__ = run.__qualname__ = task.rpartition(".")[2]
-    return Handler(run, task, subscription, {}, wants=("event", "client", *more))
+    run.__name__ = run.__qualname__ = subscription.task.rpartition(".")[2]
+    wants = inspect.signature(run).parameters if wants is None else wants
+    return Handler(run, subscription.task, subscription, options or {}, matcher, wants, traits)
 
 
 def _call(instance: Commands, name: str) -> None:

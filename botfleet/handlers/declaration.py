@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+import msgspec
+
 from ..errors import ConfigurationError
 from ..model import Subscription
-from .handler import BATCH_PARAMETERS, PARAMETERS, Handler, Matcher, P, R, TaskOptions
+from .conditions import Condition, Predicate
+from .handler import Handler, P, R, TaskOptions, Traits
+from .matchers import Filtered, Matcher
+from .options import KINDS, Form
+from .parameters import BATCH_PARAMETERS, PARAMETERS, is_method, wanted_by
+from .patterns import Pattern
 
 Scope = Literal["public", "private", "dm"]
 SCOPES: tuple[Scope, ...] = ("public", "private", "dm")
@@ -19,26 +28,60 @@ ORDERS: tuple[Order, ...] = ("channel", "user", "team")
 #: Bounds of a batch: events in one message, and seconds for which they are gathered.
 _MAX_BATCH = 1000
 _MAX_LINGER = 60.0
-#: Characters of a command; longer ones would escape the holders' filter (`slack.address`).
+#: Characters of a command or prefix; longer ones would escape the holders' filter (`slack.address`).
 _MAX_COMMAND = 80
+
+
+class HandlerOptions(TaskOptions, total=False):
+    """What all declarations of answers take.
+
+    `scope`: where it was said: `public`, `private` or `dm`, or several. `own`, `bots`: also what the bot
+    itself and other bots said. `where`: callables that are given the event (`client`, `match` by name) and
+    must all agree. `permitted`: the same, asked only when the handler is about to run: who is refused gets no
+    answer. `help`, `hidden`: what help says, and whether it says nothing. `max_age`: seconds after which
+    nobody waits for the answer any more; None lifts that. `queue`: the Celery queue to wait on.
+    """
+
+    scope: Scope | Iterable[Scope] | None
+    own: bool
+    bots: bool
+    where: Predicate | Iterable[Predicate] | None
+    permitted: Predicate | Iterable[Predicate] | None
+    help: str | None
+    hidden: bool
+    max_age: float | None
+    queue: str
 
 
 class Declaration:
     """Checks the arguments of a declaration. Errors name the declaration as it was written.
 
     Args:
-        kind: `on` or `command`.
+        kind: e.g. `on` or `command`.
         names: its positional arguments.
         takes: what these should be, with an example.
     """
 
     def __init__(self, kind: str, names: tuple[object, ...], takes: str) -> None:
         self.kind = kind
+        self.takes = takes
         if len(names) == 1 and callable(names[0]):
             raise self.wrong(f"is used without arguments; takes {takes}")
-        if not names or not all(isinstance(name, str) and name.strip() for name in names):
-            raise self.wrong(f"takes at least {takes}, and texts only", names or None)
-        self.names = tuple(str(name) for name in names)
+        if not names:
+            raise self.wrong(f"takes at least {takes}")
+        self.given = names
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The positional arguments, which are texts."""
+        return self.only_texts(self.given)
+
+    def only_texts(self, given: Iterable[object]) -> tuple[str, ...]:
+        """Positional arguments that are texts."""
+        items = tuple(given)
+        if not all(isinstance(item, str) and item.strip() for item in items):
+            raise self.wrong(f"takes at least {self.takes}, and texts only", self.given)
+        return tuple(str(item) for item in items)
 
     def wrong(self, expected: str, got: object | None = None, option: str = "") -> ConfigurationError:
         """The error for this declaration, or one of its options."""
@@ -104,14 +147,100 @@ class Declaration:
             raise self.wrong("does not go together with batch", value, "ordered")
         return str(value)
 
+    def one_in(self, value: object) -> int:
+        """One message in so many."""
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.wrong("takes a whole number from 1", value, "one_in")
+        return value
+
     def command(self, text: str) -> str:
         """A command in the form that it is compared in."""
         if len(text) > _MAX_COMMAND:
             raise self.wrong(f"takes commands of up to {_MAX_COMMAND} characters", text)
         return " ".join(text.casefold().split())
 
+    def prefix(self, text: str) -> str:
+        """A prefix in the form that it is compared in."""
+        folded = text.strip().casefold()
+        if len(folded) > _MAX_COMMAND:
+            raise self.wrong(f"takes up to {_MAX_COMMAND} characters", text)
+        return folded
+
+    def pattern(self, value: object, **ways: bool) -> Pattern:
+        """A regular expression."""
+        if not isinstance(value, str | re.Pattern) or isinstance(getattr(value, "pattern", ""), bytes):
+            raise self.wrong(f"takes {self.takes}", value)
+        try:
+            return Pattern(value, **ways)
+        except ValueError as exc:
+            raise self.wrong(f"is no regular expression ({exc})", value) from None
+
+    def form(self, value: object) -> Form | None:
+        """The options that a command takes: True for any."""
+        if isinstance(value, bool):
+            return Form() if value else None
+        kinds = value if isinstance(value, Mapping) else {}
+        if not kinds or not all(isinstance(name, str) and kind in KINDS for name, kind in kinds.items()):
+            raise self.wrong('takes True, or types by name as {"env": str, "force": bool}', value, "options")
+        return Form(dict(kinds))
+
+    def conditions(self, option: str, value: object) -> tuple[Condition, ...]:
+        """One callable or several."""
+        items = (value,) if callable(value) or not isinstance(value, Iterable) else tuple(value)
+        try:
+            return tuple(Condition(item) for item in items if item is not None)
+        except TypeError as exc:
+            takes = f"takes a callable of {', '.join(PARAMETERS)}, or several"
+            raise self.wrong(f"{takes} ({exc})", None, option) from None
+
+    def handler(
+        self,
+        options: Mapping[str, Any],
+        matcher: Matcher | None,
+        traits: Traits = Traits(),  # noqa: B008 (frozen)
+        **filters: Any,
+    ) -> Callable[[Callable[P, R]], Handler[P, R]]:
+        """The decorator of a declaration that takes `HandlerOptions`.
+
+        Args:
+            options: what the author said.
+            matcher: looks closer at what is heard.
+            traits: what is known without the options.
+            filters: the subscription's, where they are not options.
+        """
+        said = {"own": False, "bots": False, "hidden": False, "max_age": None, "queue": "", **options}
+        template = Subscription(
+            task="",
+            scopes=() if said.get("scope") is None else self.scopes(said["scope"]),
+            own=self.flag("own", said["own"]),
+            bots=self.flag("bots", said["bots"]),
+            queue=self.queue(said["queue"]),
+            max_age=self.max_age(said["max_age"]),
+            **filters,
+        )
+        traits = dataclasses.replace(
+            traits,
+            kind=self.kind,
+            help=None if said.get("help") is None else self.text("help", said["help"]),
+            hidden=self.flag("hidden", said["hidden"]),
+            permitted=self.conditions("permitted", said.get("permitted")),
+        )
+        where = self.conditions("where", said.get("where"))
+        tasks = {name: value for name, value in options.items() if name not in _OWN_OPTIONS}
+        return self.decorator(template, tasks, Filtered.of(matcher, where), traits)
+
+    def text(self, option: str, value: object) -> str:
+        """A text."""
+        if not isinstance(value, str):
+            raise self.wrong("takes a text", value, option)
+        return value
+
     def decorator(
-        self, template: Subscription, options: Mapping[str, Any], matcher: Matcher | None = None
+        self,
+        template: Subscription,
+        options: Mapping[str, Any],
+        matcher: Matcher | None = None,
+        traits: Traits = Traits(),  # noqa: B008 (frozen)
     ) -> Callable[[Callable[P, R]], Handler[P, R]]:
         """The decorator that makes a handler of a function."""
         unknown = sorted(set(options) - set(TaskOptions.__annotations__))
@@ -123,9 +252,10 @@ class Declaration:
 
         def decorate(function: Callable[P, R]) -> Handler[P, R]:
             wants = self._wants(function, BATCH_PARAMETERS if template.batch else PARAMETERS)
-            name = f"{function.__module__}.{function.__name__}"
-            subscription = Subscription(**{**_fields(template), "task": name})
-            return Handler(function, name, subscription, options, matcher, wants)
+            name = _name_of(function)
+            subscription = msgspec.structs.replace(template, task=name)
+            declared = dataclasses.replace(traits, is_method=is_method(function))
+            return Handler(function, name, subscription, options, matcher, wants, declared)
 
         return decorate
 
@@ -134,15 +264,24 @@ class Declaration:
             raise self.wrong(f"is the second declaration of {function.name}; a function takes one")
         if not isinstance(function, types.FunctionType):
             raise self.wrong("declares a function", function)
-        name = f"{function.__module__}.{function.__name__}"
+        name = _name_of(function)
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigurationError(name, "is async; handlers are plain functions")
+        if is_method(function) and offered is BATCH_PARAMETERS:
+            raise ConfigurationError(name, "takes batches, which are no method's: they are of many teams")
         _check_defined_once(function, name)
-        return _wanted(function, name, offered)
+        return wanted_by(function, name, offered, _KINDS_OF_HANDLERS[offered])
 
 
-def _fields(subscription: Subscription) -> dict[str, Any]:
-    return {field: getattr(subscription, field) for field in subscription.__struct_fields__}
+_OWN_OPTIONS = frozenset(HandlerOptions.__annotations__) - frozenset(TaskOptions.__annotations__)
+_KINDS_OF_HANDLERS = {PARAMETERS: "handlers", BATCH_PARAMETERS: "batch handlers"}
+
+
+def _name_of(function: Callable[..., object]) -> str:
+    """The task's name: a method's has its class in it."""
+    if not is_method(function):
+        return f"{function.__module__}.{function.__name__}"
+    return f"{function.__module__}.{getattr(function, '__qualname__', function.__name__)}"
 
 
 def _check_defined_once(function: types.FunctionType, name: str) -> None:
@@ -155,19 +294,3 @@ def _check_defined_once(function: types.FunctionType, name: str) -> None:
         raise ConfigurationError(
             name, f"is defined twice, at lines {line} and {function.__code__.co_firstlineno}; rename one"
         )
-
-
-def _wanted(function: Callable[..., Any], name: str, offered: tuple[str, ...]) -> tuple[str, ...]:
-    """Which of the parameters that are offered a function takes."""
-    wants = []
-    kind = "batch handlers" if offered is BATCH_PARAMETERS else "handlers"
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        if parameter.name in offered and parameter.kind is not parameter.POSITIONAL_ONLY:
-            wants.append(parameter.name)
-        elif parameter.default is parameter.empty:
-            raise ConfigurationError(
-                name, f"takes a parameter {parameter.name!r}; {kind} take {', '.join(offered)}, by name"
-            )
-    return tuple(wants)

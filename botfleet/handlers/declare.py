@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Unpack
 
 from ..model import Subscription
-from .declaration import Declaration, Order, Scope
-from .handler import Handler, P, R, TaskOptions
+from .conditions import Predicate
+from .declaration import Declaration, HandlerOptions, Order, Scope
+from .handler import Handler, P, R, TaskOptions, Traits
+from .matchers import ContainsMatcher, Filtered, OneIn, PrefixMatcher, ReactionMatcher
 
 
 def on(
@@ -26,6 +28,8 @@ def on(
     batch: int = 0,
     linger: float = 0.05,
     ordered: Order | None = None,
+    where: Predicate | Iterable[Predicate] | None = None,
+    permitted: Predicate | Iterable[Predicate] | None = None,
     **task_options: Unpack[TaskOptions],
 ) -> Callable[[Callable[P, R]], Handler[P, R]]:
     """Declares a handler for events.
@@ -48,6 +52,8 @@ def on(
         linger: seconds for which a batch is gathered.
         ordered: `channel`, `user` or `team`: events of the same one are handled one after another, in order,
             over all workers; see docs/ordering.md. Not together with `batch`.
+        where: callables that are given the event (`client` by name) and must all agree.
+        permitted: the same, asked only when the handler is about to run.
         task_options: Celery's, e.g. `max_retries`, `rate_limit`, `time_limit`.
 
     Raises:
@@ -68,4 +74,80 @@ def on(
         linger=declared.linger(linger) if batch else 0.0,
         ordered=declared.ordered(ordered, bool(batch)),
     )
-    return declared.decorator(template, task_options)
+    if batch and (where is not None or permitted is not None):
+        raise declared.wrong("is not for batches", None, "where" if where is not None else "permitted")
+    traits = Traits(permitted=declared.conditions("permitted", permitted))
+    matcher = Filtered.of(None, declared.conditions("where", where))
+    return declared.decorator(template, task_options, matcher, traits)
+
+
+def contains(
+    *words: str, mentioned: bool = False, one_in: int = 1, **options: Unpack[HandlerOptions]
+) -> Callable[[Callable[P, R]], Handler[P, R]]:
+    """Declares a handler for messages that hold one of several words, anywhere and in any case.
+
+        @contains("coffee", one_in=10)
+        def coffee(client):
+            client.react("coffee")
+
+    Args:
+        words: each may also be a part of a word, or several words.
+        mentioned: only where the bot is mentioned anywhere, addressed, or written to directly.
+        one_in: only one message in so many: which one is drawn by the event's id.
+        options: see `HandlerOptions`.
+
+    Raises:
+        ConfigurationError: the declaration is wrong.
+    """
+    declared = Declaration("contains", words, 'a word, as in @contains("coffee")')
+    folded = tuple(dict.fromkeys(word.casefold() for word in declared.names))
+    is_needed = declared.flag("mentioned", mentioned)
+    return declared.handler(
+        options,
+        OneIn.of(ContainsMatcher(declared.names, is_needed), declared.one_in(one_in)),
+        types=("message",),
+        contains=folded,
+        mentioned=is_needed,
+    )
+
+
+def prefix(*prefixes: str, **options: Unpack[HandlerOptions]) -> Callable[[Callable[P, R]], Handler[P, R]]:
+    """Declares a handler for messages that begin with one of several texts, in any case.
+
+        @prefix("good morning")
+        def morning(client):
+            client.reply("Good morning!")
+
+    Args:
+        prefixes: what the text begins with; `match.expression` is what follows.
+        options: see `HandlerOptions`.
+
+    Raises:
+        ConfigurationError: the declaration is wrong.
+    """
+    declared = Declaration("prefix", prefixes, 'a text, as in @prefix("good morning")')
+    folded = tuple(dict.fromkeys(declared.prefix(text) for text in declared.names))
+    return declared.handler(options, PrefixMatcher(declared.names), types=("message",), prefixes=folded)
+
+
+def reaction(
+    *names: str, removed: bool = False, **options: Unpack[HandlerOptions]
+) -> Callable[[Callable[P, R]], Handler[P, R]]:
+    """Declares a handler for reactions, in any skin tone.
+
+        @reaction("eyes")
+        def seen(event, client):
+            client.message(event.user, "I saw that.")
+
+    Args:
+        names: of the emoji, with or without colons.
+        removed: when they are taken away, instead of when they are added.
+        options: see `HandlerOptions`.
+
+    Raises:
+        ConfigurationError: the declaration is wrong.
+    """
+    declared = Declaration("reaction", names, 'an emoji, as in @reaction("eyes")')
+    emoji = tuple(dict.fromkeys(name.strip().strip(":").casefold() for name in declared.names))
+    kind = "reaction_removed" if declared.flag("removed", removed) else "reaction_added"
+    return declared.handler(options, ReactionMatcher(emoji), types=(kind,), reactions=emoji)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ..errors import ConfigurationError
 from .commands import Commands, handlers_of
 from .handler import Handler
+from .hooks import Hook
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +30,12 @@ class Loaded(NamedTuple):
     Attributes:
         modules: names of what was imported.
         handlers: in order of definition, modules in order of their names.
+        hooks: what runs before and after them, in the same order.
     """
 
     modules: tuple[str, ...]
     handlers: tuple[Handler[..., object], ...]
+    hooks: tuple[Hook[..., object], ...] = ()
 
 
 def load(modules: Sequence[str] = DEFAULT) -> Loaded:
@@ -46,10 +49,12 @@ def load(modules: Sequence[str] = DEFAULT) -> Loaded:
     """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    found = [module for name in modules for module in _import_tree(name, tuple(modules) == DEFAULT)]
-    handlers = [handler for module in dict.fromkeys(found) for handler in _declared_in(module)]
+    trees = [module for name in modules for module in _import_tree(name, tuple(modules) == DEFAULT)]
+    found = list(dict.fromkeys(trees))
+    handlers = [handler for module in found for handler in _declared_in(module)]
     _check_names(handlers)
-    return Loaded(tuple(dict.fromkeys(module.__name__ for module in found)), tuple(handlers))
+    hooks = [value for module in found for value in vars(module).values() if _is_hook(value, module)]
+    return Loaded(tuple(module.__name__ for module in found), tuple(handlers), tuple(dict.fromkeys(hooks)))
 
 
 def _import_tree(name: str, may_be_absent: bool) -> Iterator[ModuleType]:
@@ -106,6 +111,8 @@ def _shown(path: str) -> str:
 def _declared_in(module: ModuleType) -> Iterator[Handler[..., object]]:
     for value in dict.fromkeys(value for value in vars(module).values() if _is_declaration(value, module)):
         if isinstance(value, Handler):
+            if value.traits.is_method:
+                raise ConfigurationError(value.name, "takes self, so it belongs into a class of Commands")
             yield value
         else:
             yield from handlers_of(value)
@@ -118,6 +125,10 @@ def _is_declaration(value: object, module: ModuleType) -> bool:
     if not isinstance(value, type) or not issubclass(value, Commands):
         return False
     return value.__module__ == module.__name__ and not value.__name__.startswith("_")
+
+
+def _is_hook(value: object, module: ModuleType) -> bool:
+    return isinstance(value, Hook) and value.function.__module__ == module.__name__
 
 
 def _check_names(handlers: Sequence[Handler[..., object]]) -> None:

@@ -1,43 +1,86 @@
-"""Which command a text is, and what follows it."""
+"""What a handler found in an event."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
-
-from ..slack.address import addressed, folded
-from .client import Client
-from .event import Event
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 
-class Match(NamedTuple):
-    """A command that was found in a text."""
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Match:
+    """What was found in a text; which of these is set depends on the declaration.
 
-    #: The command as it was declared, e.g. `sign up`.
-    command: str
-    #: What follows it, over all lines; empty where nothing does.
-    expression: str
+    Attributes:
+        command: the command, operator, prefix, contained word or reaction, as it was declared; of a command
+            that is a pattern, as it was written.
+        expression: what follows it, over all lines; empty where nothing does.
+        options: where `@command` has `options=`: by name, with True for one without a value.
+        arguments: the words of the expression that belong to no option.
+        groups: the groups of the pattern, in order; None for one that took no part.
+        named: its named groups; `match["name"]` and `match[1]` are short for these.
+        finds: where `@scan` found something: what `re.findall` gives.
+        attachment: where `@attachment` found something: Slack's object.
+    """
+
+    command: str = ""
+    expression: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    groups: tuple[str | None, ...] = ()
+    named: Mapping[str, str | None] = field(default_factory=dict)
+    finds: tuple[Any, ...] = ()
+    attachment: Mapping[str, Any] | None = None
+
+    def __getitem__(self, name: str | int) -> str | None:
+        if isinstance(name, str):
+            return self.named[name]
+        if name < 1:
+            raise IndexError("groups are numbered from 1")
+        return self.groups[name - 1]
+
+    def texts(self) -> Iterator[str]:
+        """What people wrote, in it."""
+        yield self.expression
+        finds = (one for find in self.finds for one in (find if isinstance(find, tuple) else (find,)))
+        found = (*self.groups, *self.named.values(), *finds, *self.arguments, *self.options.values())
+        yield from (text for text in found if isinstance(text, str))
 
     def __repr__(self) -> str:
-        return f"<Match {self.command}>"
+        # Never what people wrote.
+        return "<Match>"
 
 
-def find(commands: Iterable[str], text: str) -> Match | None:
-    """Finds the command that a text begins with; the longest where several do.
+def match_of(found: Any, **fields: Any) -> Match:
+    """A match of what a pattern found."""
+    return Match(groups=found.groups(), named=found.groupdict(), **fields)
 
-    Case and the width of white space don't matter.
 
-    >>> match = find(["sign", "sign up"], "Sign  UP  for lunch")
-    >>> match.command, match.expression
+class Phrases:
+    """Commands of one or several words, of which a text may begin with one.
+
+    Args:
+        phrases: as they were declared.
+
+    >>> found = Phrases(["sign", "sign up"]).find("Sign  UP  for lunch")
+    >>> found.command, found.expression
     ('sign up', 'for lunch')
-    >>> find(["ping"], "pinging") is None
+    >>> Phrases(["ping"]).find("pinging") is None
     True
     """
-    for command in sorted(commands, key=len, reverse=True):
-        rest = _after(command.split(), text)
-        if rest is not None:
-            return Match(command, rest)
-    return None
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        folded = {phrase.casefold(): phrase for phrase in phrases}
+        # The longest first: the text may begin with several.
+        self._words = [(words.split(), folded[words]) for words in sorted(folded, key=len, reverse=True)]
+
+    def find(self, text: str) -> Match | None:
+        """The longest of them that a text begins with. Case and the width of white space don't matter."""
+        for words, phrase in self._words:
+            rest = _after(words, text)
+            if rest is not None:
+                return Match(command=phrase, expression=rest)
+        return None
 
 
 def _after(words: Sequence[str], text: str) -> str | None:
@@ -45,22 +88,3 @@ def _after(words: Sequence[str], text: str) -> str | None:
     if [part.casefold() for part in parts[: len(words)]] != words:
         return None
     return parts[len(words)].rstrip() if len(parts) > len(words) else ""
-
-
-class CommandMatcher:
-    """Decides whether an event is one of a handler's commands.
-
-    Holders choose by the first word only, so the rest is seen to here.
-    """
-
-    def __init__(self, commands: Sequence[str]) -> None:
-        self.commands = tuple(commands)
-
-    def __call__(self, event: Event, client: Client) -> Match | None:
-        # The bot's name costs a look into the store; most people use the mention, or a direct message.
-        aliases = [folded(alias) for alias in client.aliases]
-        return self._find(event, "", aliases) or self._find(event, client.bot.bot_name, aliases)
-
-    def _find(self, event: Event, bot_name: str, aliases: Sequence[str]) -> Match | None:
-        rest = addressed(event.text, event.bot_user_id, bot_name, event.is_dm, aliases)
-        return find(self.commands, rest) if rest else None

@@ -4,23 +4,63 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery.exceptions import TaskPredicate
 
 from ..errors import StoreError
+from .chain import Rival, is_taken, rivals_of
 from .client import Client
 from .context import HandlerContext
 from .event import Event
 from .handler import Handler
+from .heard import Heard
+from .hooks import NO_HOOKS, Hooks
+from .loader import Loaded
 from .matching import Match
+from .options import WrongOptions
+from .patterns import TIME_LIMIT, TooSlow
 from .scrubbing import Scrubber
 
 logger = logging.getLogger(__name__)
 
+#: Fields of messages and attachments that people write.
+_WRITTEN = ("text", "pretext", "title", "fallback")
+
+
+@dataclass(frozen=True)
+class Company:
+    """What a handler runs in company with: worked out once, when the worker starts.
+
+    Attributes:
+        rivals: those that stand before it in the chain, and may take its events.
+        hooks: what runs before and after it.
+    """
+
+    rivals: tuple[Rival, ...] = ()
+    hooks: Hooks = NO_HOOKS
+
+    @classmethod
+    def of(cls, handler: Handler[..., object], loaded: Loaded) -> Company:
+        """The company of one of the handlers that were loaded together."""
+        hooks = Hooks.of(loaded.hooks) if handler.traits.hooked else NO_HOOKS
+        return cls(rivals_of(handler, loaded.handlers), hooks)
+
+
+ALONE = Company()
+
 
 class Run:
-    """One run of a handler for an event."""
+    """One run of a handler for an event.
+
+    Args:
+        handler: what is run.
+        context: what it needs of this process.
+        envelope: the event's.
+        kwargs: what else the task's message has for it.
+        company: what else there is in its role.
+    """
 
     def __init__(
         self,
@@ -28,6 +68,7 @@ class Run:
         context: HandlerContext,
         envelope: Mapping[str, Any],
         kwargs: Mapping[str, Any],
+        company: Company = ALONE,
     ) -> None:
         self.handler = handler
         self.context = context
@@ -37,14 +78,15 @@ class Run:
         self.event.bind(self.client)
         self.match: Match | None = None
         self.kwargs = kwargs
+        self.company = company
 
     def run(self) -> None:
         """Runs the handler, if the event is still worth it and really for it."""
         if drop_late(self.handler, self.event, self.context):
             return
         try:
-            if self._is_wanted():
-                self.handler.function(**self._arguments())
+            if self._is_for_it() and self._is_permitted() and self._has_options():
+                self._call()
         except TaskPredicate:
             # Retry, Ignore and Reject: the author's words to Celery.
             raise
@@ -54,20 +96,67 @@ class Run:
                 raise
             raise cleaned from None
 
-    def _is_wanted(self) -> bool:
+    def _is_for_it(self) -> bool:
+        """Whether the handler matches, and is the first of the chain that does."""
         if self.handler.matcher is None:
             return True
-        self.match = self.handler.matcher(self.event, self.client)
-        return self.match is not None
+        heard = Heard(self.event, self.client)
+        try:
+            self.match = self.handler.matcher(heard)
+        except TooSlow:
+            note_slow(self.handler, self.event, self.context)
+        return self.match is not None and not is_taken(self.company.rivals, heard)
 
-    def _arguments(self) -> dict[str, Any]:
+    def _is_permitted(self) -> bool:
+        conditions = self.handler.traits.permitted
+        if not conditions or all(one.holds(self.event, self.client, self.match) for one in conditions):
+            return True
+        logger.info(
+            "handler %s: %s is not permitted to %s",
+            *(self.handler.name, self.event.id, self.event.user),
+            extra={"action": "not_permitted", "bot": self.event.key},
+        )
+        return False
+
+    def _has_options(self) -> bool:
+        """Reads a command's options; where they are wrong, says so instead of running it."""
+        form = self.handler.traits.form
+        if form is None or self.match is None:
+            return True
+        try:
+            options, arguments = form.parse(self.match.expression)
+        except WrongOptions as exc:
+            self.client.reply(str(exc))
+            return False
+        self.match = replace(self.match, options=options, arguments=arguments)
+        return True
+
+    def _call(self) -> None:
+        hooks = self.company.hooks
         offered = {"event": self.event, "client": self.client, "match": self.match, **self.kwargs}
-        return {name: offered[name] for name in self.handler.wants if name in offered}
+        arguments = {name: offered[name] for name in self.handler.wants if name in offered}
+        if hooks is NO_HOOKS:
+            self.handler.function(**arguments)
+        elif hooks.let_through({**offered, "handler": self.handler}):
+            self._call_watched(arguments, offered)
+
+    def _call_watched(self, arguments: dict[str, Any], offered: dict[str, Any]) -> None:
+        error: Exception | None = None
+        try:
+            self.handler.function(**arguments)
+        except TaskPredicate:
+            raise
+        except Exception as exc:
+            error = exc
+            raise
+        finally:
+            told = {**offered, "handler": self.handler, "error": error}
+            self.company.hooks.tell(told, self._scrubber().clean)
 
     def _scrubber(self) -> Scrubber:
         secrets = dict.fromkeys(texts([self.event]), "<text>")
         if self.match is not None:
-            secrets[self.match.expression] = "<text>"
+            secrets.update(dict.fromkeys(self.match.texts(), "<text>"))
         secrets.update(dict.fromkeys(self.client.secrets(), "<token>"))
         return Scrubber(secrets)
 
@@ -75,6 +164,25 @@ class Run:
 def origin_of(handler: Handler[..., object], event: Event, kwargs: Mapping[str, Any]) -> str:
     """What all tries of a handler for an event have in common; see `sending.Once`."""
     return " ".join((handler.name, event.id, *(f"{name}={kwargs[name]!r}" for name in sorted(kwargs))))
+
+
+def note_slow(handler: Handler[..., object], event: Event, context: HandlerContext) -> None:
+    """Says and counts that a handler's pattern took too long for an event, which it does not match then."""
+    logger.warning(
+        "handler %s: its pattern took longer than %g s for %s and was given up",
+        *(handler.name, TIME_LIMIT, event.id),
+        extra={"action": "pattern_slow", "bot": event.key},
+    )
+    count(context, slow_counter(handler.name), 1)
+
+
+def slow_counter(name: str) -> str:
+    """The store's counter (`Store.advance`) of events for which a handler's pattern took too long.
+
+    >>> slow_counter("tasks.hello.greet")
+    'slow:tasks.hello.greet'
+    """
+    return f"slow:{name}"
 
 
 def drop_late(handler: Handler[..., object], event: Event, context: HandlerContext) -> bool:
@@ -113,6 +221,12 @@ def texts(events: Iterable[Event]) -> Iterator[str]:
     """What people wrote in events."""
     for event in events:
         payload = event.payload
-        messages = [payload, payload.get("message"), payload.get("previous_message")]
-        found = [message.get("text") for message in messages if isinstance(message, dict)]
-        yield from (text for text in found if isinstance(text, str))
+        for message in (payload, payload.get("message"), payload.get("previous_message")):
+            if isinstance(message, dict):
+                attachments = message.get("attachments")
+                yield from _texts_of([message, *(attachments if isinstance(attachments, list) else ())])
+
+
+def _texts_of(parts: Iterable[object]) -> Iterator[str]:
+    found = (part.get(name) for part in parts if isinstance(part, dict) for name in _WRITTEN)
+    yield from (text for text in found if isinstance(text, str))

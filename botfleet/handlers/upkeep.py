@@ -18,7 +18,7 @@ from .context import HandlerContext
 from .directory import REFRESH_INTERVAL, ROTA, forget
 from .directory.following import BOT_CHANGES, CHANNEL_CHANGES, TEAM_CHANGES, USER_CHANGES
 from .event import Event
-from .handler import Handler
+from .handler import Handler, Traits
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,9 @@ def _handler(
     function: Callable[[Event, Client], None], types: Iterable[str]
 ) -> Handler[[Event, Client], None]:
     task = f"botfleet.directory.{function.__name__}"
-    return Handler(function, task, Subscription(task=task, types=tuple(types)), {}, wants=("event", "client"))
+    wanted = Subscription(task=task, types=tuple(types))
+    traits = Traits(kind="directory", hooked=False)
+    return Handler(function, task, wanted, {}, wants=("event", "client"), traits=traits)
 
 
 HANDLERS: tuple[Handler[..., object], ...] = (

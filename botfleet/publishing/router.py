@@ -178,8 +178,15 @@ _CHECKS: tuple[tuple[Callable[[Subscription], object], Check], ...] = (
 Filter = tuple[Subscription, tuple[Check, ...]]
 
 
-def _filter(wanted: Subscription) -> Filter:
+def filter_of(wanted: Subscription) -> Filter:
+    """Takes a subscription apart."""
     return wanted, tuple(check for asked, check in _CHECKS if asked(wanted))
+
+
+def passes(wanted: Filter, glance: Glance) -> bool:
+    """Whether an event of a type that a subscription names passes all its checks."""
+    subscription, checks = wanted
+    return all(check(subscription, glance) for check in checks)
 
 
 def wanted_by(groups: Mapping[str, Iterable[Subscription]]) -> list[Subscription]:
@@ -236,7 +243,7 @@ class _Wanted:
     """
 
     def __init__(self, declared: Iterable[Subscription], kind: str) -> None:
-        self.all = tuple(_filter(one) for one in declared if {kind, EVERY_TYPE} & set(one.types))
+        self.all = tuple(filter_of(one) for one in declared if {kind, EVERY_TYPE} & set(one.types))
         self._listening = tuple(one for one in self.all if not _speaks_to_bot(one[0]))
         self._aliases = tuple({one.aliases for one, _ in self.all if _speaks_to_bot(one)})
         self.commands = bool(self._aliases)
@@ -247,10 +254,3 @@ class _Wanted:
             if glance.rest(aliases) is not None:
                 return self.all
         return self._listening
-
-
-def wants(subscription: Subscription, origin: Origin, frame: Frame) -> bool:
-    """Whether an event of a type that a subscription names passes all its filters."""
-    wanted, checks = _filter(subscription)
-    glance = Glance(origin, frame)
-    return all(check(wanted, glance) for check in checks)

@@ -77,6 +77,24 @@ def beginning(text: str) -> str:
     return text.lstrip()[:_SHORT].casefold()
 
 
+def after_prefix(text: str, prefix: str) -> str | None:
+    """What follows a prefix, or None where the text does not begin with it; white space before it may.
+
+    Args:
+        text: as Slack sent it.
+        prefix: case-folded.
+
+    >>> after_prefix(" Hey you", "hey"), after_prefix("you", "hey")
+    (' you', None)
+    """
+    text = text.lstrip()
+    head = text[:_SHORT]
+    if not head.casefold().startswith(prefix):
+        return None
+    length = len(prefix) if head[: len(prefix)].casefold() == prefix else _unfolded(head, prefix)
+    return text[length:] if length else None
+
+
 def mentions(text: str, bot_user_id: str) -> bool:
     """Whether a text has the bot's mention anywhere.
 

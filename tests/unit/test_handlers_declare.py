@@ -1,13 +1,30 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from botfleet.errors import ConfigurationError
-from botfleet.handlers import Client, Event, Handler, Match, command, on
-from botfleet.handlers.matching import CommandMatcher, find
+from botfleet.handlers import (
+    Client,
+    Event,
+    Handler,
+    Match,
+    attachment,
+    command,
+    contains,
+    match,
+    on,
+    operator,
+    prefix,
+    reaction,
+    scan,
+)
+from botfleet.handlers.heard import Heard
+from botfleet.handlers.matchers import CommandMatcher
+from botfleet.handlers.matching import Phrases
 
 from .bots import context_with_bot, envelope
 
@@ -99,6 +116,31 @@ def test_parameters_are_taken_by_name_in_any_order() -> None:
         (lambda: on("message", max_age=float("nan")), "@on max_age"),
         (lambda: command("ping", max_age="30"), "@command max_age"),  # type: ignore[arg-type]
         (lambda: on("message", queue=" q"), "@on queue"),
+        (lambda: on("message", where=7), "@on where.*callable"),  # type: ignore[arg-type]
+        (lambda: on("message", where=lambda a, b: True), "@on where.*a, b"),
+        (lambda: on("message", batch=10, where=lambda event: True), "@on where.*not for batches"),
+        (lambda: command("ping", permitted="me"), "@command permitted.*callable"),  # type: ignore[arg-type]
+        (lambda: command("ping", options="x"), "@command options.*types by name"),  # type: ignore[arg-type]
+        (lambda: command("ping", options={"a": list}), "@command options"),  # type: ignore[dict-item]
+        (lambda: command("ping", options={}), "@command options"),
+        (lambda: command("ping", hidden=1), "@command hidden.*True or False"),  # type: ignore[arg-type]
+        (lambda: command("ping", help=7), "@command help.*text"),  # type: ignore[arg-type]
+        (lambda: command(re.compile("a"), ""), "@command.*texts only"),
+        (lambda: command(re.compile(b"a")), "@command"),  # type: ignore[arg-type]
+        (lambda: operator(), "@operator.*a sign"),
+        (lambda: operator("=" * 100), "@operator.*80 characters"),
+        (lambda: operator(lambda event: None), "@operator.*without arguments"),  # type: ignore[arg-type]
+        (lambda: match("("), "@match.*no regular expression"),
+        (lambda: match(7), "@match.*takes a regular expression"),  # type: ignore[arg-type]
+        (lambda: match(lambda event: None), "@match.*without arguments"),  # type: ignore[arg-type]
+        (lambda: scan("[", max_age=3), "@scan.*no regular expression"),
+        (lambda: attachment("x", fields=()), "@attachment fields"),
+        (lambda: attachment("x", fields=7), "@attachment fields"),  # type: ignore[arg-type]
+        (lambda: contains(), "@contains.*a word"),
+        (lambda: contains("x", one_in=0), "@contains one_in.*whole number"),
+        (lambda: contains("x", mentioned="yes"), "@contains mentioned"),  # type: ignore[arg-type]
+        (lambda: prefix(" "), "@prefix.*texts only"),
+        (lambda: reaction("eyes", removed=None), "@reaction removed"),  # type: ignore[arg-type]
     ],
 )
 def test_a_bad_declaration_names_itself(declare: Callable[[], object], says: str) -> None:
@@ -116,6 +158,56 @@ def test_an_unknown_parameter_is_named() -> None:
 
         @on("message")
         def greet(evt: object) -> None: ...
+
+
+def test_what_listens_becomes_a_subscription() -> None:
+    @contains("Tea", "TEA", "coffee", mentioned=True, queue="slow")
+    def held() -> None: ...
+
+    @prefix("Hey")
+    def begun() -> None: ...
+
+    @reaction(":Eyes:", removed=True)
+    def reacted() -> None: ...
+
+    assert (held.subscription.contains, held.subscription.mentioned) == (("tea", "coffee"), True)
+    assert (held.subscription.queue, held.subscription.max_age) == ("slow", None)
+    assert begun.subscription.prefixes == ("hey",)
+    assert (reacted.subscription.types, reacted.subscription.reactions) == (("reaction_removed",), ("eyes",))
+
+
+def test_what_answers_becomes_a_subscription() -> None:
+    @operator("=", scope="dm", own=True)
+    def sign() -> None: ...
+
+    @match("x", max_age=None)
+    def text() -> None: ...
+
+    @attachment("x", bots=True)
+    def attached() -> None: ...
+
+    @command(re.compile("x"), "ping")
+    def pattern() -> None: ...
+
+    wanted = sign.subscription
+    assert (wanted.prefixes, wanted.scopes, wanted.own, wanted.max_age) == (("=",), ("dm",), True, 30.0)
+    assert (text.subscription.max_age, text.subscription.addressed) == (None, False)
+    assert (attached.subscription.attachments, attached.subscription.bots) == (True, True)
+    assert (pattern.subscription.words, pattern.subscription.addressed) == ((), True)
+
+
+def test_a_methods_name_has_its_class() -> None:
+    class Pets:
+        @command("feed")
+        def feed(self, event: Event) -> None: ...
+
+    assert Pets.feed.name == f"{__name__}.test_a_methods_name_has_its_class.<locals>.Pets.feed"
+    assert Pets.feed.wants == ("event",)
+
+    def sink(self: object, events: list[Event]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=r"<locals>\.sink.* no method"):
+        on("message", batch=10)(sink)
 
 
 def test_async_functions_are_refused() -> None:
@@ -168,13 +260,13 @@ def test_which_texts_are_a_command(
     text: str, where: dict[str, str], command_found: str | None, expression: str | None
 ) -> None:
     client = Client(context_with_bot(), "T1")
-    match = CommandMatcher(["ping", "sign up"])(Event(envelope(text, **where)), client)
-    found: Any = (match.command, match.expression) if match else (None, None)
+    found_match = CommandMatcher(["ping", "sign up"])(Heard(Event(envelope(text, **where)), client))
+    found: Any = (found_match.command, found_match.expression) if found_match else (None, None)
     assert found == (command_found, expression)
 
 
 def test_the_longest_command_wins_and_a_match_hides_the_text() -> None:
-    match = find(["sign", "sign up"], "sign up my secret")
-    assert match is not None
-    assert match.command == "sign up"
-    assert "secret" not in repr(match)
+    found = Phrases(["sign", "sign up"]).find("sign up my secret")
+    assert found is not None
+    assert found.command == "sign up"
+    assert "secret" not in repr(found)

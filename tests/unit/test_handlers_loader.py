@@ -134,3 +134,18 @@ def test_classes_of_commands_are_collected(package: str, write: Write) -> None:
         f"{package}.a.Bot.on_message",
         f"{package}.a.Bot.listener",
     ]
+
+
+def test_hooks_are_collected_in_order(package: str, write: Write) -> None:
+    hooks = (
+        "from botfleet import after, before\n@before\ndef one(): ...\n@after\ndef two(): ...\nalso = one\n"
+    )
+    write("b.py", hooks)
+    write("c.py", f"from {package}.b import one\n")
+    assert [hook.__qualname__ for hook in load([package]).hooks] == ["one", "two"]
+
+
+def test_a_method_outside_of_a_class_is_named(package: str, write: Write) -> None:
+    write("a.py", HANDLER.format(name="lost").replace("(event)", "(self, event)"))
+    with pytest.raises(ConfigurationError, match=rf"{package}\.a\.lost.*class of Commands"):
+        load([package])

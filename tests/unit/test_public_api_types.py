@@ -11,9 +11,13 @@ import pytest
 RIGHT = """
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from botfleet import Client, Commands, Event, Manager, Match, add_token, command, message, on, status
+from botfleet import (
+    Client, Commands, Event, Handler, Manager, Match, add_token, after, attachment, before, command, contains,
+    match, message, on, operator, prefix, reaction, scan, status,
+)
 
 
 @on("team_join", max_retries=2, rate_limit="10/m")
@@ -35,7 +39,57 @@ def sign_up(event: Event, client: Client, match: Match) -> None:
     print(answer["user"])
 
 
+@command("deploy", re.compile("ship( it)?"), options={"env": str, "force": bool}, where=lambda e: e.is_dm)
+def deploy(client: Client, match: Match) -> None:
+    client.reply(f"{match.options['env']} {match.arguments} {match[1]} {match['name']}")
+
+
+@operator("=", help="Reckons.", scope="dm", permitted=[lambda event: True])
+def reckon() -> None: ...
+
+
+@match("weather in (?P<place>.*)", max_age=None)
+def weather(match: Match) -> None: ...
+
+
+@scan(re.compile("[A-Z]+"), hidden=True)
+def finds(match: Match) -> None:
+    print(", ".join(match.finds))
+
+
+@attachment("x", fields=("title", "text"), bots=True)
+def attached() -> None: ...
+
+
+@contains("coffee", mentioned=True, one_in=3)
+def coffee() -> None: ...
+
+
+@prefix("hey")
+def hey() -> None: ...
+
+
+@reaction("eyes", removed=True, max_retries=1)
+def seen() -> None: ...
+
+
+@before
+def allowed(event: Event, handler: Handler[..., object]) -> bool:
+    return event.user != "U1"
+
+
+@after
+def note(error: Exception | None) -> None: ...
+
+
 class Greeter(Commands):
+    def permitted(self) -> bool:
+        return True
+
+    @command("greet")
+    def greet(self, event: Event) -> None:
+        self.reply(f"Hi {event.user}, {self.match.expression}")
+
     def on_team_join(self, data: Event) -> None:
         self.message(data.user or "", f"Welcome to {self.id}!")
 
@@ -77,6 +131,10 @@ WRONG = {
     "an option of another type": (
         "@command('a', max_age='soon')\ndef f(event: Event) -> None: ...\n",
         "arg-type",
+    ),
+    "an option that no command has": (
+        "@command('a', batch=10)\ndef f(event: Event) -> None: ...\n",
+        "call-arg",
     ),
     "an unknown scope": ("@on('message', scope='secret')\ndef f(event: Event) -> None: ...\n", "arg-type"),
     "a decorator without arguments": ("@on\ndef f(event: Event) -> None: ...\n", "arg-type"),

@@ -236,3 +236,16 @@ def test_a_bad_login_is_refused_and_not_shown(environ: dict[str, str], value: st
     with pytest.raises(ConfigurationError, match="takes user:password") as caught:
         Settings.load({}, {**environ, "BOTFLEET_FLOWER_BASIC_AUTH": value})
     assert "hunter2" not in str(caught.value)
+
+
+def test_names_and_answers_of_the_bots(environ: dict[str, str]) -> None:
+    given = {**environ, "BOTFLEET_ALIASES": ":robot_face:, Bötchen", "BOTFLEET_BUILTINS": "hi"}
+    settings = Settings.load({}, given)
+    assert (settings.aliases, settings.builtins) == ((":robot_face:", "Bötchen"), ("hi",))
+    assert Settings.load({"botfleet_builtins": ()}, environ).builtins == ()
+    for name, value, says in (
+        ("BOTFLEET_ALIASES", "x" * 81, "up to 80 characters"),
+        ("BOTFLEET_BUILTINS", "help,bye", "takes some of help, hi, about, unknown"),
+    ):
+        with pytest.raises(ConfigurationError, match=says):
+            Settings.load({}, {**environ, name: value})
