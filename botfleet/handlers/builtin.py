@@ -116,7 +116,7 @@ class Elsewhere:
         return any(passes(filter_of(one), glance) for one in wanted)
 
     def _announced(self, store: Store) -> tuple[Subscription, ...]:
-        """What is for the bot alone. Read anew when something was announced: bots may have many listeners."""
+        """What is meant for the bot. Read anew when something was announced: bots may have many listeners."""
         version = store.subscriptions_version()
         if version != self._version:
             groups = store.subscriptions().values()
@@ -127,7 +127,7 @@ class Elsewhere:
     def _counts(self, wanted: Subscription) -> bool:
         if wanted.task in self._known or wanted.task.startswith(f"{BUILT_IN}."):
             return False
-        return bool(wanted.addressed or wanted.words or wanted.scopes == ("dm",))
+        return bool(wanted.addressed or wanted.words or wanted.mentioned or wanted.scopes == ("dm",))
 
 
 def _something(heard: Heard) -> Match | None:
@@ -144,7 +144,7 @@ def _name_alone(heard: Heard) -> Match | None:
 def _certain(handler: Handler[..., object]) -> Iterator[str]:
     """The first words that a command takes whatever follows, wherever it is said."""
     if isinstance(handler.matcher, CommandMatcher) and not handler.subscription.scopes:
-        yield from (name for name in handler.traits.names if len(name.split()) == 1)
+        yield from (name.casefold() for name in handler.traits.names if len(name.split()) == 1)
 
 
 def _command(

@@ -154,10 +154,10 @@ class Declaration:
         return value
 
     def command(self, text: str) -> str:
-        """A command in the form that it is compared in."""
+        """A command without needless white space."""
         if len(text) > _MAX_COMMAND:
             raise self.wrong(f"takes commands of up to {_MAX_COMMAND} characters", text)
-        return " ".join(text.casefold().split())
+        return " ".join(text.split())
 
     def prefix(self, text: str) -> str:
         """A prefix in the form that it is compared in."""

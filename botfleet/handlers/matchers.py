@@ -52,7 +52,7 @@ class PrefixMatcher:
 
     def __init__(self, prefixes: Iterable[str]) -> None:
         # The longest first: the text may begin with several.
-        self._prefixes = sorted(prefixes, key=len, reverse=True)
+        self._prefixes = sorted((prefix.lstrip() for prefix in prefixes), key=len, reverse=True)
 
     def __call__(self, heard: Heard) -> Match | None:
         for prefix in self._prefixes:

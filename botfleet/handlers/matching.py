@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
+@dataclass(frozen=True, repr=False)
 class Match:
     """What was found in a text; which of these is set depends on the declaration.
 
@@ -25,6 +25,7 @@ class Match:
 
     command: str = ""
     expression: str = ""
+    _: KW_ONLY
     options: Mapping[str, Any] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     groups: tuple[str | None, ...] = ()

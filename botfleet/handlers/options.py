@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import UsageError
-
 Kind = type[str] | type[int] | type[float] | type[bool]
 #: What an option may be declared as, and how a person calls that.
 KINDS: dict[Kind, str] = {str: "a text", int: "a whole number", float: "a number", bool: "no value"}
@@ -20,8 +18,8 @@ _ASSIGNMENT = re.compile(r"[A-Za-z][\w-]*=")
 _NAME = re.compile(r"[A-Za-z][\w-]*")
 
 
-class WrongOptions(UsageError):
-    """What somebody said can't be read as options; the text is an answer, and has nothing of theirs."""
+class WrongOptions(Exception):
+    """What somebody said can't be read as options; the text is the answer, and has nothing of theirs."""
 
 
 class Form:

@@ -91,7 +91,7 @@ class Run:
             # Retry, Ignore and Reject: the author's words to Celery.
             raise
         except Exception as exc:
-            cleaned = self._scrubber().clean(exc)
+            cleaned = self._clean(exc)
             if cleaned is exc:
                 raise
             raise cleaned from None
@@ -151,14 +151,14 @@ class Run:
             raise
         finally:
             told = {**offered, "handler": self.handler, "error": error}
-            self.company.hooks.tell(told, self._scrubber().clean)
+            self.company.hooks.tell(told, self._clean)
 
-    def _scrubber(self) -> Scrubber:
+    def _clean(self, exc: Exception) -> Exception:
         secrets = dict.fromkeys(texts([self.event]), "<text>")
         if self.match is not None:
             secrets.update(dict.fromkeys(self.match.texts(), "<text>"))
         secrets.update(dict.fromkeys(self.client.secrets(), "<token>"))
-        return Scrubber(secrets)
+        return Scrubber(secrets).clean(exc)
 
 
 def origin_of(handler: Handler[..., object], event: Event, kwargs: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from botfleet import Client, Commands, __version__, command, match, on, operator
+from botfleet import Client, Commands, __version__, command, contains, match, on, operator
 from botfleet.handlers import Handler, Loaded
 from botfleet.handlers.builtin import with_builtins
 from botfleet.settings import BUILTINS
@@ -213,7 +213,14 @@ def test_who_listens_to_all_that_is_said_to_the_bot_knows_all() -> None:
     def archive() -> None: ...
 
     assert Talk(archive, builtins=BUILTINS).say("<@U0> what?") == [SORRY]
+
+    @contains("thanks", mentioned=True)
+    def thanks(client: Client) -> None:
+        client.reply("yw")
+
     assert Talk(archive, chat, builtins=BUILTINS).say("<@U0> what?") == ["chat"]
+    assert Talk(archive, thanks, builtins=BUILTINS).say("<@U0> thanks") == ["yw"]
+    assert Talk(archive, thanks, builtins=BUILTINS).say("<@U0> what?") == [SORRY]
 
 
 def test_old_questions_are_not_answered(talk: Talk) -> None:

@@ -33,7 +33,7 @@ from .talking import Talk
 DM = "D1"
 
 
-@command("deploy", "ship it")
+@command("deploy", "Ship  it")
 def deploy(client: Client, match: Match) -> None:
     client.reply(f"{match.command}|{match.expression}")
 
@@ -77,7 +77,7 @@ def talk() -> Talk:
     [
         ("<@U0> deploy", "C1", ["deploy|"]),
         ("<@U0>: DEPLOY \t main\n  and more ", "C1", ["deploy|main\n  and more"]),
-        ("pingbot, ship   IT now", "C1", ["ship it|now"]),
+        ("pingbot, ship   IT now", "C1", ["Ship it|now"]),
         (":robot_face: deploy", "C1", ["deploy|"]),
         ("bötchen: deploy x", "C1", ["deploy|x"]),
         ("deploy x", DM, ["deploy|x"]),
@@ -344,9 +344,15 @@ def test_prefixes() -> None:
     def morning(client: Client, match: Match) -> None:
         client.reply(f"{match.command}|{match.expression}")
 
+    @prefix(" hey ")
+    def hey(client: Client, match: Match) -> None:
+        client.reply(f"{match.command}|{match.expression}")
+
     talk = Talk(morning)
     assert talk.say(" GOOD MORNING all") == ["Good morning|all"]
     assert talk.say("good grief") == ["good|grief"]
+    assert Talk(hey).say("hey you") == ["hey |you"]
+    assert Talk(hey).say("heyday") == []
     assert talk.say("a good morning") == []
 
 
