@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given, settings
 
 from botfleet import (
     Client,
@@ -224,6 +227,34 @@ def test_listeners_may_have_conditions_too() -> None:
     assert [talk.say(text) for text in ("a", "b", "a b")] == [[], [], ["heard"]]
 
 
+TEXTS = [
+    "<@U0> deploy main",
+    "<@U0> ship it AB-1",
+    "pingbot deploy weather in Rome",
+    "deploy",
+    "=deploy AB-1",
+    "calc: weather in Rome",
+    "pingbot roll AB-1",
+    "<@U0> throws",
+    "weather in AB-1",
+    "nothing",
+]
+
+
+@functools.cache
+def alone(number: int, text: str, channel: str) -> tuple[str, ...]:
+    """What a handler answers that has no other beside it."""
+    return tuple(Talk(CHAIN[number]).say(text, channel))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(range(len(CHAIN))), st.sampled_from(TEXTS), st.sampled_from(["C1", DM]))
+def test_it_is_always_the_first_that_would_answer_alone(order: list[int], text: str, channel: str) -> None:
+    answers = [alone(number, text, channel) for number in order]
+    expected = next((list(answer) for answer in answers if answer), [])
+    assert Talk(*(CHAIN[number] for number in order)).say(text, channel) == expected
+
+
 # Attachments
 
 
@@ -270,7 +301,8 @@ def test_a_pattern_that_takes_too_long_is_no_match(declare: Any, caplog: pytest.
     (record,) = [one for one in caplog.records if getattr(one, "action", "") == "pattern_slow"]
     assert slow.name in record.getMessage()
     assert "Ev1" in record.getMessage()
-    assert "aaa" not in caplog.text
+    assert "aaaaaaaa" not in caplog.text
+    assert "secret" not in caplog.text
     assert talk.context.store.advance(slow_counter(slow.name), 0) == 1
 
 
