@@ -27,7 +27,7 @@ class Condition:
         self._predicate = predicate
         named, positional = _parameters(predicate)
         if len(positional) > 1:
-            raise TypeError(f"takes {', '.join(positional)}")
+            raise TypeError(f"this one takes {', '.join(positional)}")
         self._named = named
         self._takes_event_first = bool(positional)
 

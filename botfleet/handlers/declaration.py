@@ -208,6 +208,7 @@ class Declaration:
             traits: what is known without the options.
             filters: the subscription's, where they are not options.
         """
+        self._check_options(options, HandlerOptions.__annotations__)
         said = {"own": False, "bots": False, "hidden": False, "max_age": None, "queue": "", **options}
         template = Subscription(
             task="",
@@ -243,12 +244,7 @@ class Declaration:
         traits: Traits = Traits(),  # noqa: B008 (frozen)
     ) -> Callable[[Callable[P, R]], Handler[P, R]]:
         """The decorator that makes a handler of a function."""
-        unknown = sorted(set(options) - set(TaskOptions.__annotations__))
-        if unknown:
-            known = ", ".join(sorted(TaskOptions.__annotations__))
-            raise self.wrong(
-                f"has no option {', '.join(unknown)}; takes {known}, or Celery's task_… settings"
-            )
+        self._check_options(options, TaskOptions.__annotations__)
 
         def decorate(function: Callable[P, R]) -> Handler[P, R]:
             wants = self._wants(function, BATCH_PARAMETERS if template.batch else PARAMETERS)
@@ -258,6 +254,12 @@ class Declaration:
             return Handler(function, name, subscription, options, matcher, wants, declared)
 
         return decorate
+
+    def _check_options(self, options: Iterable[str], known: Iterable[str]) -> None:
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            takes = f"{', '.join(sorted(known))}, or Celery's task_… settings"
+            raise self.wrong(f"has no option {', '.join(unknown)}; takes {takes}")
 
     def _wants(self, function: object, offered: tuple[str, ...]) -> tuple[str, ...]:
         if isinstance(function, Handler):

@@ -27,9 +27,10 @@ class Heard:
 
     # Class attributes, so that most events cost no more than these two.
     _folded: str | None = None
-    _rests: tuple[str | None, bool] | None = None
-    _named: str | None = None
+    _looked: bool = False
+    _rest: str | None = None
     _asked: bool = False
+    _named: str | None = None
     _glance: Glance | None = None
 
     def __init__(self, event: Event, client: Client) -> None:
@@ -61,16 +62,18 @@ class Heard:
     def rests(self, words: Iterable[str] = ("",)) -> Iterator[str]:
         """What follows the bot's address; none where it is not addressed.
 
-        In a direct message, where it need not be addressed, there may be two: with and without its name.
+        There may be two, with and without the bot's name: in a direct message, where it need not be addressed,
+        and where an alias is the beginning of the name.
 
         Args:
             words: first words, case-folded, of which one is sought: without any of them the bot's name need
                 not be known.
         """
-        unnamed, is_certain = self._unnamed()
+        unnamed = self._unnamed()
         if unnamed is not None:
             yield unnamed
-        if not is_certain and any(word in self.folded for word in words):
+        # After a mention no name is looked for.
+        if not self.text.lstrip().startswith("<@") and any(word in self.folded for word in words):
             named = self._by_name()
             if named is not None and named != unnamed:
                 yield named
@@ -82,13 +85,11 @@ class Heard:
             self._glance = Glance(Origin.of(self.client.bot), frame)
         return self._glance
 
-    def _unnamed(self) -> tuple[str | None, bool]:
-        """What follows the address without the bot's name, and whether that says all."""
-        if self._rests is None:
-            text, is_dm = self.text, self.event.is_dm
-            rest = self._after_address("")
-            self._rests = rest, rest is not None and not (is_dm and rest == text.lstrip())
-        return self._rests
+    def _unnamed(self) -> str | None:
+        """What follows the address without the bot's name."""
+        if not self._looked:
+            self._looked, self._rest = True, self._after_address("")
+        return self._rest
 
     def _by_name(self) -> str | None:
         if not self._asked:

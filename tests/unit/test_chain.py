@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import logging
 import re
+from operator import attrgetter
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import given, settings
 
@@ -106,6 +108,13 @@ def test_what_people_say(talk: Talk, text: str, channel: str, said: list[str]) -
     assert talk.say(text, channel) == said
 
 
+def test_an_alias_may_be_the_beginning_of_the_name() -> None:
+    talk = Talk(deploy, aliases=("ping",))
+    talk.context.store.change_bot("T1", lambda bot: msgspec.structs.replace(bot, bot_name="ping bot"))
+    assert talk.say("ping bot: deploy x") == ["deploy|x"]
+    assert talk.say("ping, deploy x") == ["deploy|x"]
+
+
 def test_the_first_that_matches_is_run_and_no_other(talk: Talk) -> None:
     assert talk.published("<@U0> deploy weather in AB-1") == {"deploy", "roll", "weather", "tickets"}
     assert talk.say("<@U0> deploy weather in AB-1") == ["deploy|weather in AB-1"]
@@ -169,7 +178,10 @@ def test_where_decides_who_is_the_first() -> None:
     def one(client: Client) -> None:
         client.reply("one")
 
-    @command("ping", where=(lambda e: e.is_dm, lambda client, event: client.id == event.team_id))
+    @command(
+        "ping",
+        where=(attrgetter("is_dm"), lambda e: e.is_dm, lambda client, event: client.id == event.team_id),
+    )
     def two(client: Client) -> None:
         client.reply("two")
 

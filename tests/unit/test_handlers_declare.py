@@ -153,6 +153,11 @@ def test_an_unknown_option_is_named_with_those_that_there_are() -> None:
         on("message", max_retry=3)(lambda event: None)  # type: ignore[call-arg]
 
 
+def test_an_unknown_option_of_a_command_is_named_with_its_own() -> None:
+    with pytest.raises(ConfigurationError, match=r"@command.*batch; takes .*max_retries.*permitted.*where"):
+        command("ping", batch=10)(lambda event: None)  # type: ignore[call-arg]
+
+
 def test_an_unknown_parameter_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"greet.*'evt'.*event, client, match"):
 
