@@ -62,8 +62,8 @@ class Heard:
     def rests(self, words: Iterable[str] = ("",)) -> Iterator[str]:
         """What follows the bot's address; none where it is not addressed.
 
-        There may be two, with and without the bot's name: in a direct message, where it need not be addressed,
-        and where an alias is the beginning of the name.
+        There may be two, with and without the bot's name: in a direct message, where it need not be
+        addressed, and where an alias is the beginning of the name.
 
         Args:
             words: first words, case-folded, of which one is sought: without any of them the bot's name need

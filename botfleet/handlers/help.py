@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
+from .formatting import escape
 from .handler import Handler
 from .matching import Phrases
+
+#: What the names of botfleet's own handlers begin with.
+BUILT_IN = "botfleet.builtin"
 
 _MORE = "Say `help` and the name of a command to read more about it."
 _NOTHING = "I have no commands."
@@ -48,7 +52,7 @@ class Help:
         if found is None or found.expression:
             return _UNKNOWN
         handler = self._topics[found.command]
-        return f"{_names(handler)}\n{escaped(handler.help) or _NO_TEXT}"
+        return f"{_names(handler)}\n{escape(handler.help) or _NO_TEXT}"
 
 
 def _is_shown(handler: Handler[..., object]) -> bool:
@@ -68,22 +72,9 @@ def _group(handler: Handler[..., object]) -> str:
 
 def _line(handler: Handler[..., object]) -> str:
     first = next(iter(handler.help.splitlines()), "")
-    parts = [part for part in (_names(handler), escaped(first)) if part]
+    parts = [part for part in (_names(handler), escape(first)) if part]
     return f"• {': '.join(parts)}"
 
 
 def _names(handler: Handler[..., object]) -> str:
-    return ", ".join(f"`{escaped(name)}`" for name in handler.traits.names)
-
-
-def escaped(text: str) -> str:
-    """A text that Slack shows as it stands: `deploy <branch>` is no link.
-
-    >>> escaped("deploy <branch>")
-    'deploy &lt;branch&gt;'
-    """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-#: What the names of botfleet's own handlers begin with.
-BUILT_IN = "botfleet.builtin"
+    return ", ".join(f"`{escape(name)}`" for name in handler.traits.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -42,8 +43,11 @@ class Talk:
         context: HandlerContext | None = None,
         role: str = "handler",
     ) -> None:
+        self._numbers = itertools.count(1)
         self.app = Celery("test", broker="memory://", backend="cache+memory://", set_as_current=False)
-        settings = Settings(slack_api_url="http://127.0.0.1:1/api/", connect_timeout=1.0, aliases=aliases)
+        settings = Settings(
+            slack_api_url="http://127.0.0.1:1/api/", connect_timeout=1.0, send_rate=0.0, aliases=aliases
+        )
         self.context = context or context_with_bot(settings, bot_id="B0")
         found = [one for each in handlers for one in _handlers(each)]
         loaded = with_builtins(Loaded((), tuple(found), tuple(hooks)), set(builtins))
@@ -53,7 +57,8 @@ class Talk:
 
     def say(self, text: str, channel: str = "C1", **fields: Any) -> list[str]:
         """Says something, as anybody in a channel; returns what the bot says to it."""
-        return self.happen(envelope(text, channel=channel, **fields))
+        # A handler says the same to the same event once.
+        return self.happen(envelope(text, id=f"Ev{next(self._numbers)}", channel=channel, **fields))
 
     def happen(self, event: dict[str, Any]) -> list[str]:
         """Has something happen; returns what the bot says to it."""

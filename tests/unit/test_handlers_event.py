@@ -23,7 +23,6 @@ from .bots import NOW, envelope
         "botfleet.handlers.batches",
         "botfleet.handlers.commands",
         "botfleet.handlers.event",
-        "botfleet.handlers.help",
         "botfleet.handlers.matchers",
         "botfleet.handlers.matching",
         "botfleet.handlers.options",
