@@ -475,3 +475,28 @@ def test_a_class_inherits_its_commands() -> None:
 
     assert Talk(More).say("<@U0> history") == ["mine"]
     assert isinstance(More.history, Handler)
+
+
+# Holders of the release before
+
+
+@pytest.mark.parametrize(
+    ("declare", "event"),
+    [
+        (contains("tea"), envelope("coffee")),
+        (contains("tea", mentioned=True), envelope("tea")),
+        (prefix("tea"), envelope("a tea")),
+        (operator("="), envelope("2 = 2")),
+        (reaction("eyes"), envelope(type="reaction_added", reaction="tada")),
+        (attachment("x"), envelope("x")),
+        (command("tea"), envelope("tea")),
+    ],
+)
+def test_what_a_holder_sends_that_knows_fewer_filters_is_passed_over(
+    declare: Any, event: dict[str, Any]
+) -> None:
+    @declare
+    def handler() -> None:
+        raise AssertionError
+
+    Talk(handler).app.tasks[handler.name].apply(args=[event]).get()
