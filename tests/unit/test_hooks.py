@@ -10,6 +10,7 @@ import pytest
 from botfleet import Client, Commands, Event, after, before, command, on
 from botfleet.errors import ConfigurationError
 from botfleet.handlers import Handler
+from botfleet.handlers.upkeep import HANDLERS as UPKEEP
 
 from .bots import TOKEN, envelope
 from .talking import Talk
@@ -143,3 +144,12 @@ def test_a_bad_hook_is_named() -> None:
 
         @after
         async def slow() -> None: ...
+
+
+def test_hooks_do_not_run_around_what_botfleet_does_for_itself() -> None:
+    @before
+    def never() -> bool:
+        raise AssertionError
+
+    talk = Talk(*UPKEEP, hooks=[never])
+    assert talk.happen(envelope(type="channel_created", channel={"id": "C2", "name": "two"})) == []
