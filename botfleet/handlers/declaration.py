@@ -39,7 +39,8 @@ class HandlerOptions(TaskOptions, total=False):
     itself and other bots said. `where`: callables that are given the event (`client`, `match` by name) and
     must all agree. `permitted`: the same, asked only when the handler is about to run: who is refused gets no
     answer. `help`, `hidden`: what help says, and whether it says nothing. `max_age`: seconds after which
-    nobody waits for the answer any more; None lifts that. `queue`: the Celery queue to wait on.
+    nobody waits for the answer any more; None lifts that. `queue`: the Celery queue to wait on. `ordered`:
+    `channel`, `user` or `team`: events of the same one are handled one after another.
     """
 
     scope: Scope | Iterable[Scope] | None
@@ -51,6 +52,7 @@ class HandlerOptions(TaskOptions, total=False):
     hidden: bool
     max_age: float | None
     queue: str
+    ordered: Order | None
 
 
 class Declaration:
@@ -217,6 +219,7 @@ class Declaration:
             bots=self.flag("bots", said["bots"]),
             queue=self.queue(said["queue"]),
             max_age=self.max_age(said["max_age"]),
+            ordered=self.ordered(said.get("ordered"), batch=False),
             **filters,
         )
         traits = dataclasses.replace(

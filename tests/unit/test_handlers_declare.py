@@ -128,6 +128,7 @@ def test_parameters_are_taken_by_name_in_any_order() -> None:
         (lambda: command(re.compile("a"), ""), "@command.*texts only"),
         (lambda: command(re.compile(b"a")), "@command"),  # type: ignore[arg-type]
         (lambda: operator(), "@operator.*a sign"),
+        (lambda: operator("=", ordered="day"), "@operator ordered"),  # type: ignore[arg-type]
         (lambda: operator("=" * 100), "@operator.*80 characters"),
         (lambda: operator(lambda event: None), "@operator.*without arguments"),  # type: ignore[arg-type]
         (lambda: match("("), "@match.*no regular expression"),
@@ -182,7 +183,7 @@ def test_what_listens_becomes_a_subscription() -> None:
 
 
 def test_what_answers_becomes_a_subscription() -> None:
-    @operator("=", scope="dm", own=True)
+    @operator("=", scope="dm", own=True, ordered="user")
     def sign() -> None: ...
 
     @match("x", max_age=None)
@@ -196,6 +197,7 @@ def test_what_answers_becomes_a_subscription() -> None:
 
     wanted = sign.subscription
     assert (wanted.prefixes, wanted.scopes, wanted.own, wanted.max_age) == (("=",), ("dm",), True, 30.0)
+    assert wanted.ordered == "user"
     assert (text.subscription.max_age, text.subscription.addressed) == (None, False)
     assert (attached.subscription.attachments, attached.subscription.bots) == (True, True)
     assert (pattern.subscription.words, pattern.subscription.addressed) == ((), True)
