@@ -39,8 +39,8 @@ __all__ = [
 #: What stands between `<` and `>`: a kind, what it names, and its label.
 _ENTITY = re.compile(r"<([@#!]?)([^<>|\n]*)(?:\|([^<>\n]*))?>")
 _FENCE = re.compile(r"^```\n?|\n?```$", flags=re.MULTILINE)
-#: A style's sign at the edges of words, as Slack reads it.
-_STYLE = re.compile(r"(?<![\w*_~`])([*_~`])(?=\S)([^\n]*?\S)\1(?![\w*_~`])")
+#: A style's sign at the edges of words, as Slack reads it; there is more than signs between the two.
+_STYLE = re.compile(r"(?<![\w*_~`])([*_~`])([*_~`]*[^\s*_~`](?:[^\n]*?\S)?)\1(?![\w*_~`])")
 _QUOTED = re.compile(r"^(?:>|&gt;) ?", flags=re.MULTILINE)
 
 

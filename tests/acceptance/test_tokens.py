@@ -390,7 +390,8 @@ def test_the_message_task(fleet: Shared) -> None:
     assert (waited["ok"], waited["ts"], heard["via"]) == (True, heard["ts"], "socket")
     assert fleet.calls_of("chat.postMessage", team) == 1
     refused = fleet.send("message", team.id, "#nowhere", "hello?")
-    assert (refused["ok"], refused["error"]) == (False, "channel_not_found")
+    assert not refused["ok"]
+    assert "#nowhere" in refused["error"]
     unknown = fleet.send("message", "T0", team.general, "hello?")
     assert not unknown["ok"]
 

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from botfleet import formatting as f
@@ -26,6 +26,7 @@ def test_nothing_is_read_into_what_was_escaped(text: str) -> None:
 words = st.text(st.characters(codec="utf-8", categories=["L", "N"], include_characters="<>&"), min_size=1)
 
 
+@example("&0")
 @given(words)
 def test_a_style_around_plain_words_goes_without_a_trace(text: str) -> None:
     for style in (f.bold, f.italic, f.strike):
