@@ -38,7 +38,8 @@ __all__ = [
 
 #: What stands between `<` and `>`: a kind, what it names, and its label.
 _ENTITY = re.compile(r"<([@#!]?)([^<>|\n]*)(?:\|([^<>\n]*))?>")
-_FENCE = re.compile(r"^```\n?|\n?```$", flags=re.MULTILINE)
+#: Begins and ends a block of code.
+_FENCE = "```"
 #: A style's sign at the edges of words, as Slack reads it; there is more than signs between the two.
 _STYLE = re.compile(r"(?<![\w*_~`])([*_~`])([*_~`]*[^\s*_~`](?:[^\n]*?\S)?)\1(?![\w*_~`])")
 _QUOTED = re.compile(r"^(?:>|&gt;) ?", flags=re.MULTILINE)
@@ -240,9 +241,14 @@ def to_plain(text: str) -> str:
     >>> to_plain("*Hi* <@U1|alice>, see <https://example.com|the &lt;menu&gt;> in <#C1> <!here>")
     'Hi @alice, see the <menu> in #C1 @here'
     """
-    bare = _QUOTED.sub("", _FENCE.sub("", text))
-    for _ in range(3):  # Styles may stand in each other.
-        bare = _STYLE.sub(r"\2", bare)
+    pieces = text.split(_FENCE)
+    if len(pieces) % 2 == 0:  # The last fence ends nothing.
+        pieces[-2:] = [_FENCE.join(pieces[-2:])]
+    # What stands between two fences is code, in which nothing is a style.
+    bare = "".join(
+        piece.removeprefix("\n").removesuffix("\n") if number % 2 else _without_styles(piece)
+        for number, piece in enumerate(pieces)
+    )
     return unescape(_ENTITY.sub(_plain_entity, bare))
 
 
@@ -262,6 +268,13 @@ def from_markdown(markdown: str) -> str:
 
 def _styled(text: str, sign: str) -> str:
     return "\n".join(f"{sign}{line}{sign}" if line.strip() else line for line in text.split("\n"))
+
+
+def _without_styles(text: str) -> str:
+    bare = _QUOTED.sub("", text)
+    for _ in range(3):  # Styles may stand in each other.
+        bare = _STYLE.sub(r"\2", bare)
+    return bare
 
 
 def _label(text: str) -> str:

@@ -27,6 +27,7 @@ words = st.text(st.characters(codec="utf-8", categories=["L", "N"], include_char
 
 
 @example("&0")
+@example(">")
 @given(words)
 def test_a_style_around_plain_words_goes_without_a_trace(text: str) -> None:
     for style in (f.bold, f.italic, f.strike):
@@ -144,3 +145,9 @@ words_of_lines = st.lists(st.text("abcxyz", min_size=1), min_size=1).map(" ".joi
 def test_plain_words_stay_as_they_are(text: str) -> None:
     assert f.from_markdown(text) == text
     assert f.to_plain(f.from_markdown(text)) == text
+
+
+def test_in_a_block_of_code_nothing_is_a_style() -> None:
+    assert f.to_plain("see *this*:\n```\n&gt; *p _q_\n```\n&gt; a quote\n``` open *end*") == (
+        "see this:\n> *p _q_\na quote\n``` open end"
+    )
