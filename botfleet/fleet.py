@@ -17,10 +17,12 @@ from .clock import Clock, wall_clock
 from .errors import BotfleetError, InvalidToken, SlackError, TokenNotConnected, UsageError
 from .handlers.commands import listeners_group
 from .handlers.directory import forget
+from .lifecycle import command_of, what_happened
 from .model import (
     Bot,
     Command,
     Desired,
+    Happening,
     State,
     Status,
     Transport,
@@ -210,6 +212,11 @@ class Fleet:
         """Has the bot's holder look at the registry at once."""
         self.store.send([Command(op="sync", key=key)])
 
+    def tell(self, told: Happening) -> None:
+        """Has the bot's holder publish what became of it, and look at the registry then."""
+        told = msgspec.structs.replace(told, at=self._clock())
+        self.store.send([command_of(told), Command(op="sync", key=told.bot.key)])
+
     def open(self, argument: object) -> Token:
         """The token of an argument: bare, or sealed by botfleet's own functions.
 
@@ -254,8 +261,9 @@ class Fleet:
             return msgspec.structs.replace(made, generation=old.generation + 1, added_at=old.added_at)
 
         before, after = self.store.change_bot(key, change)
-        if before != after:
-            self.nudge(key)
+        was_dead = before is not None and state_of(before, status) == "token_revoked"
+        if told := what_happened(before, after, token_given=True, was_dead=was_dead):
+            self.tell(told)
         return self._result(after or made)
 
     def _bot(self, identity: Identity, token: Token, namespace: str, transport: Transport) -> Bot:
@@ -290,7 +298,7 @@ class Fleet:
             if group.startswith(listeners_group(bot.key)):
                 self.store.put_subscriptions(group, ())
         forget(self.store, bot.key)
-        self.nudge(bot.key)
+        self._spread(bot.key, what_happened(before, None))
         if before is None:
             raise TokenNotConnected("unknown_bot", detail=f"no bot of team {bot.team_id} is known")
         return Result(True, bot.team_id)
@@ -350,11 +358,18 @@ class Fleet:
         return self._changed(bot, change)
 
     def _changed(self, bot: Bot, change: Callable[[Bot | None], Bot | None]) -> Result:
-        _, after = self.store.change_bot(bot.key, change)
+        before, after = self.store.change_bot(bot.key, change)
         if after is None:
             raise TokenNotConnected("unknown_bot", detail=f"no bot of team {bot.team_id} is known")
-        self.nudge(bot.key)
+        self._spread(bot.key, what_happened(before, after))
         return self._result(after)
+
+    def _spread(self, key: str, told: Happening | None) -> None:
+        """Has the bot's holder look, even where nothing new is to be told: its last nudge may be lost."""
+        if told is None:
+            self.nudge(key)
+        else:
+            self.tell(told)
 
     def _result(self, bot: Bot) -> Result:
         # What will be, as soon as the holder has seen to it.

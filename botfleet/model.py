@@ -157,6 +157,40 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ordered: str = ""
 
 
+class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a timer is due, and what is run then: each so many seconds, or at the times of a cron line."""
+
+    #: The Celery task that is run; also the timer's name.
+    task: str
+    #: The queue its messages go to; empty takes `events.other`.
+    queue: str = ""
+    #: Seconds from one due time to the next; 0 where `cron` says when.
+    seconds: float = 0.0
+    cron: str = ""
+    #: IANA's name of the time zone that `cron` is meant in.
+    timezone: str = "UTC"
+
+    @property
+    def plan(self) -> str:
+        """What the due times follow from; another plan is a new beginning.
+
+        >>> Schedule(task="t", seconds=90).plan, Schedule(task="t", cron="0 9 * * 1-5").plan
+        ('every 90 s', '0 9 * * 1-5 UTC')
+        """
+        return f"{self.cron} {self.timezone}" if self.cron else f"every {self.seconds:.15g} s"
+
+
+class TimerState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far a timer has come; unix seconds by the store's clock."""
+
+    #: The `Schedule.plan` that this is about.
+    plan: str
+    #: Due times up to this one are dealt with.
+    due_at: float
+    #: When it was last sent to be run; None where it never was.
+    last_run: float | None = None
+
+
 class HolderInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a holder says of itself with every heartbeat."""
 
@@ -203,13 +237,37 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     declines: tuple[int, ...] = ()
 
 
+class Happening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that became of a bot, which handlers may take as an event; see `lifecycle.py`."""
+
+    type: str
+    #: The bot as it is now, or was when it was removed; without its token.
+    bot: Bot
+    #: Why: `token` (one was given), `asked` (by people), `registry` (another program changed that).
+    reason: str = ""
+    #: Slack's error string or a short text of ours, of `bot_deactivated` and `bot_error`.
+    error: str = ""
+    #: When, unix seconds; 0 for what can become of one generation of a bot only once.
+    at: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """The event's id, the same for every copy."""
+        bot = self.bot
+        return f"{bot.key}:{self.type}:{bot.generation}:{bot.added_at}" + (f":{self.at}" if self.at else "")
+
+    def __repr__(self) -> str:
+        return f"<Happening {self.type} {self.bot.key}>"
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that must reach a bot's connection; travels in its shard's queue.
 
-    `sync` asks the owner to look at the registry again; the others become frames on the socket.
+    `sync` asks the owner to look at the registry again, `event` to publish what became of the bot; the others
+    become frames on the socket.
     """
 
-    op: Literal["sync", "message", "typing", "ping", "disconnect"]
+    op: Literal["sync", "event", "message", "typing", "ping", "disconnect"]
     key: str
     channel: str = ""
     text: str = ""
@@ -217,6 +275,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     extra: dict[str, Any] = {}
     #: Of a message: under which somebody waits for its `Answer`; empty where nobody does.
     ticket: str = ""
+    #: What an `event` is about.
+    happening: Happening | None = None
 
     def __repr__(self) -> str:
         return f"<Command {self.op} {self.key}>"

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from .clock import Clock, MonotonicClock, monotonic_clock, wall_clock
 from .errors import BotfleetError, SlackError, StoreError, StoreUnavailable
 from .fleet import Fleet, Result, as_shown, is_token
+from .lifecycle import DEACTIVATED, REMOVED, command_of, happening
 from .model import Bot, Command, Status, split_key
 from .slack.errors import Group, classify
 from .store.base import DoorEntry
@@ -174,7 +175,10 @@ class Reconciler:
         except StoreError:
             return  # Its row is there but can't be read: the store has said so.
         if gone and self._store.replace_status(key, status, None):
-            self._fleet.nudge(key)
+            # Its row is gone, and what it said of the bot with it.
+            team_id, namespace = split_key(key)
+            unknown = Bot(team_id=team_id, namespace=namespace, sealed_token="", fingerprint="")
+            self._fleet.tell(happening(REMOVED, unknown, reason="registry"))
             done.nudged += 1
 
     # Tokens
@@ -237,6 +241,7 @@ class Reconciler:
             return
         dead = Status(state="token_revoked", since=self._clock(), error=exc.error, generation=bot.generation)
         self._store.put_statuses({bot.key: dead})
+        self._store.send([command_of(happening(DEACTIVATED, bot, error=exc.error))])
 
 
 def _shown(entry: DoorEntry) -> str:

@@ -218,5 +218,5 @@ class World:
     def nudged(self) -> list[str]:
         """Takes the commands; the keys of the bots that the holder is to look at."""
         commands = self.sent()
-        assert {command.op for command in commands} <= {"sync"}
-        return [command.key for command in commands]
+        assert {command.op for command in commands} <= {"sync", "event"}
+        return [command.key for command in commands if command.op == "sync"]

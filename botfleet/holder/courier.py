@@ -1,14 +1,14 @@
-"""The courier: from the queues of the owned shards to the sockets."""
+"""The courier: from the queues of the owned shards to the sockets and to the publisher."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..errors import StoreError, StoreUnavailable
-from ..model import Command
+from ..model import Command, Happening
 from ..store.base import Store
 from .registry import Registry
 
@@ -21,15 +21,21 @@ _WAIT = 1.0
 class Courier:
     """Takes commands out of the owned shards' queues.
 
+    Args:
+        store: has the queues.
+        registry: gets what is for bots.
+        tell: gets what became of bots.
+
     Attributes:
         shards: the shards whose queues are read; the keeper replaces the list as a whole, once the bots of
             a shard are known.
     """
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(self, store: Store, registry: Registry, tell: Callable[[Happening], None]) -> None:
         self.shards: list[int] = []
         self._store = store
         self._registry = registry
+        self._tell = tell
         self._closing = threading.Event()
         # Taken here and not sent; the shard's next owner will see to them.
         self._returned: deque[Command] = deque()
@@ -75,6 +81,9 @@ class Courier:
         self._closing.set()
 
     def _deliver(self, command: Command) -> None:
+        if command.happening is not None:
+            self._tell(command.happening)
+            return
         if command.op != "sync":
             self._registry.pass_on(command)
             return

@@ -14,6 +14,7 @@ no socket.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import socket
@@ -22,7 +23,7 @@ from typing import Any
 
 from ..clock import Clock, wall_clock
 from ..errors import SlackError, StoreError
-from ..model import Bot, Command, HolderInfo, Status, shard_of
+from ..model import Bot, Command, Happening, HolderInfo, Status, shard_of
 from ..publishing.publisher import Publisher, Sink
 from ..publishing.router import Router, wanted_by
 from ..secrets import Seal
@@ -38,11 +39,12 @@ from .keeper import Keeper, life_of
 from .ownership import Ownership
 from .pace import Pace
 from .rate import Rate
-from .reactor import Connection, Reactor, own_frame
+from .reactor import Connection, Reactor
 from .registry import Registry
 from .reporter import Reporter
 from .roster import Roster
 from .tap import Tap
+from .teller import Teller
 from .threads import WatchedThread, Watcher
 
 logger = logging.getLogger(__name__)
@@ -129,7 +131,8 @@ class Holder:
         )
         self._roster = Roster(self.reactor, room, settings.handover_timeout / 2, name, self._give_back, clock)
         self._registry = Registry(store, self.reactor, self._roster, self.answer)
-        self._courier = Courier(store, self._registry)
+        self._teller = Teller(self.publisher, self._leads)
+        self._courier = Courier(store, self._registry, self._tell)
         self._keeper = Keeper(self, store, settings, self._ownership, self._registry, self._courier)
         self._threads = {
             part: WatchedThread(part, body, on_death)
@@ -201,11 +204,7 @@ class Holder:
         self.publisher.publish(origin, frame, raw)
 
     def emit(self, connection: Connection, emitted: rtm.Emit) -> None:
-        frame, raw = own_frame(emitted)
-        bot = connection.bot
-        # One generation of a bot dies once, whoever sees it.
-        event_id = f"{bot.key}:{emitted.type}:{bot.generation}:{bot.added_at}:{bot.fingerprint}"
-        self.publisher.publish_own(connection.origin, frame, raw, event_id)
+        self._teller.emit(connection, emitted)
 
     def report(self, connection: Connection, report: rtm.Report, age: float = 0.0) -> None:
         now, bot = self._clock(), connection.bot
@@ -220,6 +219,7 @@ class Holder:
         if self._leads(bot.key):
             self._log(bot, report)
             self._reporter.report(bot.key, status)
+        self._teller.watch(connection, status)
 
     def answer(self, answered: rtm.Answered) -> None:
         self._reporter.answer(answered.ticket, answered.answer)
@@ -288,6 +288,10 @@ class Holder:
 
     def _leads(self, key: str) -> bool:
         return self._ownership.leads(shard_of(key, self._settings.shards))
+
+    def _tell(self, told: Happening) -> None:
+        # On the reactor's thread, as all that is published.
+        self.reactor.call(functools.partial(self._teller.tell, told))
 
     def _give_back(self, commands: list[Command]) -> None:
         self._courier.give_back(commands)

@@ -62,7 +62,7 @@ class Surroundings(Protocol):
 class Connection:
     """One bot in the reactor: its session, and the links that are open for it."""
 
-    __slots__ = ("bot", "links", "origin", "reported", "session", "wake_at")
+    __slots__ = ("bot", "failing", "links", "origin", "reported", "session", "wake_at")
 
     def __init__(self, bot: Bot, timing: rtm.Timing, random: Chance) -> None:
         self.session = rtm.Session(timing, random)
@@ -71,6 +71,8 @@ class Connection:
         self.wake_at: float | None = None
         #: What was last reported, and when.
         self.reported: tuple[rtm.Report, float] | None = None
+        #: Its trouble was told to the handlers, and is not over yet.
+        self.failing = False
         self.rename(bot)
 
     def rename(self, bot: Bot) -> None:

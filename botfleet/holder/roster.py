@@ -188,7 +188,10 @@ class Roster:
             self._fill()
         elif step is Step.ADD and wanted is not None:
             self._keys_by_shard[shard].add(key)
-            self._begin(self._reactor.add(wanted), self._spared_for(status))
+            connection = self._reactor.add(wanted)
+            # Somebody else has told of it, and is trying again.
+            connection.failing = status is not None and status.retry_at > 0
+            self._begin(connection, self._spared_for(status))
         elif step is not Step.NOTHING and connection is not None and wanted is not None:
             connection.rename(wanted)
             self._change(connection, step)
