@@ -24,7 +24,7 @@ from .publishing.ordered import OrderedLanes
 from .roles import Role, find_role
 from .secrets import Seal
 from .settings import Settings
-from .steps import HandlerStep, HolderStep, begin_role, open_lanes
+from .steps import HandlerStep, HolderStep, begin_role, open_lanes, quiet_ticks
 
 
 class FleetApp(Celery):  # type: ignore[misc]  # celery has no types
@@ -99,6 +99,7 @@ def _prepare(context: click.Context, parameter: click.Parameter, value: object) 
         for name, option in flower_options(fleet.settings).items():
             os.environ.setdefault(f"FLOWER_{name}", option)
     elif context.info_name == "beat":
+        quiet_ticks()
         context.default_map = {"loglevel": fleet.settings.log_level, **(context.default_map or {})}
         _make_folder_of(Path(app.conf.beat_schedule_filename))
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .errors import ConfigurationError
 from .settings import Settings
+from .timers import TICK
 
 #: Longest time that a handler and its retries may take before the broker gives its message to another
 #: worker, seconds. The shortest of all the clients of one Redis counts for all of them.
@@ -106,6 +107,8 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         "reconcile": _sent("reconcile", settings.check_interval),
         "refresh_directory": _sent("refresh_directory", _REFRESH_EVERY),
         "sweep_lanes": _sent("sweep_lanes", settings.check_interval),
+        # One for all timers, however many there are.
+        "tick": _sent("tick", TICK),
     }
 
 

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from kombu.exceptions import OperationalError
+
 from .celery import app
 from .errors import BotfleetError, StoreUnavailable
 from .fleet import as_shown, is_token
@@ -19,9 +21,10 @@ from .handlers.client import Client
 from .handlers.upkeep import refresh
 from .publishing.sweeping import Sweeper
 from .reconcile import Reconciler
-from .redaction import RedactedTask
-from .roles import CONTROL_QUEUE
+from .redaction import HIDDEN, RedactedTask
+from .roles import CONTROL_QUEUE, TIMER_QUEUE
 from .secrets import Seal, Token
+from .timers import Due, Ticker
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -183,3 +186,37 @@ def refresh_directory() -> None:
         logger.warning(
             "No directory was refreshed, the store is away: %s", exc, extra={"action": "directory"}
         )
+
+
+@_task("tick", ignore_result=True, autoretry_for=(), acks_late=False, send_events=False)
+def tick() -> None:
+    """Sends the timers that are due; beat sends it every second."""
+    ticker = Ticker(app.fleet.store)
+    try:
+        for due in ticker.claim():
+            _send_timer(ticker, due)
+    except StoreUnavailable as exc:
+        logger.warning("A tick was left out, the store is away: %s", exc, extra={"action": "tick"})
+
+
+def _send_timer(ticker: Ticker, due: Due) -> None:
+    name = due.schedule.task
+    try:
+        app.send_task(
+            name,
+            args=[due.as_json()],
+            queue=due.schedule.queue or TIMER_QUEUE,
+            # In every log line of Celery's and in Flower's list.
+            task_id=f"{name}:{due.due_at:.3f}",
+            argsrepr=HIDDEN,
+            expires=due.expires,
+            ignore_result=True,
+            add_to_parent=False,
+        )
+    except (OperationalError, OSError) as exc:
+        logger.warning(
+            "Timer %s could not be sent and stays due: %s",
+            *(name, type(exc).__name__),
+            extra={"action": "timer.unsent", "task": name},
+        )
+        ticker.give_back(due)

@@ -23,6 +23,8 @@ from .errors import ConfigurationError
 from .publishing.router import EVENT_QUEUES
 
 CONTROL_QUEUE = "botfleet.control"
+#: Where timers wait that name no queue.
+TIMER_QUEUE = "events.other"
 #: The folder of a deployment's roles.
 FOLDER = "workers"
 

@@ -24,6 +24,7 @@ from .handlers.builtin import with_builtins
 from .handlers.expiry import ExpiredCounter
 from .handlers.loader import Loaded, load
 from .handlers.ordered import NO_LANES
+from .handlers.timed import bind_timers
 from .handlers.upkeep import HANDLERS as UPKEEP
 from .holder.holder import Holder
 from .holder.process import (
@@ -33,7 +34,7 @@ from .holder.process import (
     shorten_turns,
 )
 from .holder.threads import WatchedThread
-from .model import Subscription
+from .model import Schedule, Subscription
 from .publishing.kombu_sink import KombuSink
 from .publishing.marks import RedisMarks
 from .publishing.ordered import OrderedLanes
@@ -43,7 +44,9 @@ from .repairs import mend
 from .roles import BOTH, HANDLER, Role
 from .settings import Settings
 from .store import REDIS_SCHEMES
+from .store.base import Store
 from .store.redis import RedisStore, client_of
+from .timers import TICK_TASK
 
 if TYPE_CHECKING:
     from .celery import FleetApp
@@ -53,6 +56,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _POOL = "celery.worker.components:Pool"
+#: Seconds for which a role's timers live without a worker that says so, at the least.
+_TIMERS_LIVE = 15.0
 
 
 def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
@@ -63,11 +68,14 @@ def begin_role(app: FleetApp, role: Role) -> dict[str, Any]:
     """
     mend()
     settings = app.settings
+    quiet_ticks()
     queues = role.queues
     if role.handles:
-        app.subscriptions = bind(app, load_role(role, settings), app.handler_context)
+        loaded = load_role(role, settings)
+        app.subscriptions = bind(app, loaded, app.handler_context)
         _check_ordered(app)
-        named = {one.queue for one in app.subscriptions if one.queue}
+        app.schedules = bind_timers(app, loaded.timers, app.handler_context)
+        named = {one.queue for one in (*app.subscriptions, *app.schedules) if one.queue}
         queues = (*queues, *sorted(named - set(queues)))
         _quiet_tasks(settings.log_level)
     chosen = {name: value for name, value in role.settings.items() if name not in app.deployment}
@@ -132,6 +140,23 @@ def open_lanes(settings: Settings) -> OrderedLanes | None:
     return OrderedLanes(client_of(url), settings.key_prefix, settings.lease_ttl, *marks)
 
 
+class _NoTicks(logging.Filter):
+    """Leaves out what Celery says of ticks that are sent, went well or came too late: one each second."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.args.values() if isinstance(record.args, dict) else record.args or ()
+        return record.levelno > logging.INFO or TICK_TASK not in said
+
+
+_no_ticks = _NoTicks()
+
+
+def quiet_ticks() -> None:
+    """Keeps ticks out of the log, in workers and in beat."""
+    for name in ("celery.beat", "celery.worker.strategy", "celery.worker.request", "celery.app.trace"):
+        logging.getLogger(name).addFilter(_no_ticks)
+
+
 def make_sink(app: FleetApp) -> Sink:
     """The way to the broker for events."""
     settings = app.settings
@@ -189,16 +214,24 @@ class HandlerStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has 
     def create(self, worker: Any) -> Announcer:
         app = worker.app
         group = HANDLER.name if app.role.name == BOTH.name else app.role.name
-        return Announcer(app, group, app.subscriptions)
+        return Announcer(app, group, app.subscriptions, app.schedules)
 
 
 class Announcer:
-    """Writes a role's subscriptions to the store, again should they get lost there, and what came late."""
+    """Writes a role's subscriptions to the store, again should they get lost there, and what came late.
 
-    def __init__(self, app: FleetApp, group: str, subscriptions: list[Subscription]) -> None:
+    Its timers are kept there for as long as a worker of the role runs.
+    """
+
+    def __init__(
+        self, app: FleetApp, group: str, subscriptions: list[Subscription], schedules: list[Schedule]
+    ) -> None:
         self._app = app
         self._group = group
         self._subscriptions = subscriptions
+        self._schedules = schedules
+        # A role whose workers are all gone for that long has no timers.
+        self._life = max(_TIMERS_LIVE, 3 * app.settings.check_interval)
         self._closing = threading.Event()
         self._store_away = False
         self._expired = ExpiredCounter()
@@ -226,11 +259,11 @@ class Announcer:
             if not announced or (self._subscriptions and self._group not in store.subscriptions()):
                 store.put_subscriptions(self._group, self._subscriptions)
                 logger.info(
-                    "%s handlers are announced as %s",
-                    len(self._subscriptions),
-                    self._group,
+                    "%s handlers and %s timers are announced as %s",
+                    *(len(self._subscriptions), len(self._schedules), self._group),
                     extra={"action": "handlers.announced"},
                 )
+            self._announce_timers(store, announced)
         except StoreUnavailable as exc:
             if not self._store_away:
                 logger.warning("The store is away, handlers are not announced: %s", exc)
@@ -238,6 +271,11 @@ class Announcer:
             return False
         self._store_away = False
         return True
+
+    def _announce_timers(self, store: Store, announced: bool) -> None:
+        kept = announced and (not self._schedules or store.keep_timers(self._group, self._life))
+        if not kept:
+            store.put_timers(self._group, self._schedules, self._life)
 
 
 def _hurry_when_asked_twice(name: str, holder: Holder) -> None:

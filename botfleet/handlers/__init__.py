@@ -1,4 +1,4 @@
-"""What a bot's author imports: `on`, `command`, `Commands`, and what handlers are given.
+"""What a bot's author imports: `on`, `command`, `every`, `Commands`, and what handlers are given.
 
     from botfleet import on, command
 
@@ -10,8 +10,8 @@
     def ping(event, client, match):
         client.reply("pong")
 
-Nothing here knows Celery but `binding` and what it runs handlers with, `runs`, `batches`, `ordered` and
-`retries`; these are therefore not imported from here.
+Nothing here knows Celery but `binding` and `timed`, and what they run handlers with, `runs`, `batches`,
+`ordered` and `retries`; these are therefore not imported from here.
 """
 
 from . import formatting
@@ -22,11 +22,13 @@ from .context import HandlerContext
 from .declare import contains, on, prefix, reaction
 from .directory import BotUser, Channel, Directory, Team, User
 from .event import Event
+from .every import TimerHandler, every
 from .handler import Handler
 from .hooks import Hook, after, before
 from .loader import Loaded, load
 from .matching import Match
 from .sent import Broadcast, Sent
+from .timer import Timer, TimerMemory
 
 __all__ = [
     "BotUser",
@@ -43,12 +45,16 @@ __all__ = [
     "Match",
     "Sent",
     "Team",
+    "Timer",
+    "TimerHandler",
+    "TimerMemory",
     "User",
     "after",
     "attachment",
     "before",
     "command",
     "contains",
+    "every",
     "formatting",
     "load",
     "match",

@@ -65,6 +65,13 @@ class Client:
         shadow = Shadow(context, self.id, self._resolved)
         self._sender = Sender(context, self.id, origin, shadow)
 
+    @classmethod
+    def of(cls, context: HandlerContext, bot: Bot, status: Status | None, origin: str = "") -> Client:
+        """The client of a bot that was read just now, with its status: it is not looked up again."""
+        client = cls(context, bot.team_id, bot.namespace, origin=origin)
+        client._registered = bot, status
+        return client
+
     # What is known of the bot
 
     @property
@@ -235,9 +242,7 @@ class Client:
         checked(to, text, options)
 
         def speak(bot: Bot, status: Status | None) -> None:
-            other = Client(self._context, bot.team_id, bot.namespace, origin=self._origin)
-            other._registered = bot, status
-            other.message(to, text, **options)
+            Client.of(self._context, bot, status, self._origin).message(to, text, **options)
 
         return broadcast(self._context.store, speak, namespace)
 

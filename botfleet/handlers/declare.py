@@ -39,7 +39,8 @@ def on(
             client.message(event.user, "Welcome!")
 
     Args:
-        types: Slack's event types, `hello` (the bot was connected), `bot_disabled` (its token died), or `*`.
+        types: Slack's event types, `hello` (the bot was connected), `bot_created` and the others of a bot's
+            lifecycle, or `*`.
         subtypes: message subtypes; without them only plain messages are handled.
         scope: where it happened: `public`, `private` or `dm`, or several; without it everywhere.
         mentioned: only what is addressed to the bot.

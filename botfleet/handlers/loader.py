@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..errors import ConfigurationError
 from .commands import Commands, handlers_of
+from .every import TimerHandler
 from .handler import Handler
 from .hooks import Hook
 
@@ -31,11 +32,13 @@ class Loaded(NamedTuple):
         modules: names of what was imported.
         handlers: in order of definition, modules in order of their names.
         hooks: what runs before and after them, in the same order.
+        timers: what is run by the clock, in the same order.
     """
 
     modules: tuple[str, ...]
     handlers: tuple[Handler[..., object], ...]
     hooks: tuple[Hook[..., object], ...] = ()
+    timers: tuple[TimerHandler[..., object], ...] = ()
 
 
 def load(modules: Sequence[str] = DEFAULT) -> Loaded:
@@ -51,10 +54,13 @@ def load(modules: Sequence[str] = DEFAULT) -> Loaded:
         sys.path.insert(0, os.getcwd())
     trees = [module for name in modules for module in _import_tree(name, tuple(modules) == DEFAULT)]
     found = list(dict.fromkeys(trees))
-    handlers = [handler for module in found for handler in _declared_in(module)]
-    _check_names(handlers)
-    hooks = [value for module in found for value in vars(module).values() if _is_hook(value, module)]
-    return Loaded(tuple(module.__name__ for module in found), tuple(handlers), tuple(dict.fromkeys(hooks)))
+    handlers = tuple(handler for module in found for handler in _declared_in(module))
+    timers = tuple(timer for module in found for timer in _timers_in(module))
+    _check_names([*handlers, *timers])
+    hooks = dict.fromkeys(
+        value for module in found for value in vars(module).values() if _is_hook(value, module)
+    )
+    return Loaded(tuple(module.__name__ for module in found), handlers, tuple(hooks), timers)
 
 
 def _import_tree(name: str, may_be_absent: bool) -> Iterator[ModuleType]:
@@ -118,6 +124,11 @@ def _declared_in(module: ModuleType) -> Iterator[Handler[..., object]]:
             yield from handlers_of(value)
 
 
+def _timers_in(module: ModuleType) -> Iterator[TimerHandler[..., object]]:
+    found = (value for value in vars(module).values() if isinstance(value, TimerHandler))
+    yield from (timer for timer in dict.fromkeys(found) if timer.function.__module__ == module.__name__)
+
+
 def _is_declaration(value: object, module: ModuleType) -> bool:
     """Whether it is a handler or a class of them, and was defined in this module rather than imported."""
     if isinstance(value, Handler):
@@ -131,7 +142,7 @@ def _is_hook(value: object, module: ModuleType) -> bool:
     return isinstance(value, Hook) and value.function.__module__ == module.__name__
 
 
-def _check_names(handlers: Sequence[Handler[..., object]]) -> None:
+def _check_names(handlers: Sequence[Handler[..., object] | TimerHandler[..., object]]) -> None:
     names = [handler.name for handler in handlers]
     for name in dict.fromkeys(names):
         if names.count(name) > 1:

@@ -12,7 +12,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Self
 
-from ..model import Answer, Bot, Command, HolderInfo, Member, Shown, Status, Subscription, Watch, shard_of
+from ..model import (
+    Answer,
+    Bot,
+    Command,
+    HolderInfo,
+    Member,
+    Schedule,
+    Shown,
+    Status,
+    Subscription,
+    TimerState,
+    Watch,
+    shard_of,
+)
 
 #: Given the bot as it is (None where there is none), returns it as it should be (None removes it).
 Change = Callable[[Bot | None], Bot | None]
@@ -163,6 +176,18 @@ class Viewer(ABC):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+class Timetable(NamedTuple):
+    """The timers of all roles.
+
+    Attributes:
+        now: the time by the store's clock, unix seconds.
+        schedules: by task.
+    """
+
+    now: float
+    schedules: dict[str, Schedule]
 
 
 class Store(ABC):
@@ -471,7 +496,54 @@ class Store(ABC):
     def viewer(self, watch_id: str) -> Viewer:
         """The place of one who watches; to be made before `watch` tells of it."""
 
+    # Timers
+
+    @abstractmethod
+    def put_timers(self, group: str, schedules: Sequence[Schedule], ttl: float) -> None:
+        """Replaces a role's timers; they are forgotten after `ttl` seconds unless they are kept."""
+
+    @abstractmethod
+    def keep_timers(self, group: str, ttl: float) -> bool:
+        """Keeps a role's timers for `ttl` seconds more; False where they are forgotten."""
+
+    @abstractmethod
+    def timetable(self) -> Timetable:
+        """All timers, and the time."""
+
+    @abstractmethod
+    def timer_states(self, names: Sequence[str]) -> dict[str, TimerState]:
+        """How far these timers have come; those that never began are left out."""
+
+    @abstractmethod
+    def replace_timer(self, name: str, old: TimerState | None, new: TimerState, keep: float) -> bool:
+        """Writes `new` only if a timer's state is still `old`; returns whether it was.
+
+        After `StoreUnavailable` it may have been written, or not.
+
+        Args:
+            name: the timer's.
+            old: None where there is to be none.
+            new: what is written.
+            keep: seconds after which the timer is forgotten, with its memory.
+        """
+
+    @abstractmethod
+    def memory(self, name: str) -> dict[str, bytes]:
+        """What a timer remembers."""
+
+    @abstractmethod
+    def remember(self, name: str, field: str, value: bytes | None) -> None:
+        """Has a timer remember something (None: forget it), for as long as the timer itself is kept."""
+
     # Small things
+
+    @abstractmethod
+    def hold(self, lock: str, owner: str, ttl: float) -> bool:
+        """Takes a lock for `ttl` seconds, or keeps it for longer; False where it is another owner's."""
+
+    @abstractmethod
+    def let_go(self, lock: str, owner: str) -> None:
+        """Gives a lock back, where it still is this owner's."""
 
     @abstractmethod
     def once(self, mark: str, ttl: float) -> bool:

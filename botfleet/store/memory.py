@@ -101,6 +101,10 @@ class MemoryStore(RowStore):
         self._halts: dict[str, float] = {}
         self._watches: dict[bytes, float] = {}
         self._viewers: list[MemoryViewer] = []
+        self._timers: dict[str, tuple[bytes, float]] = {}
+        self._timer_states: dict[str, tuple[bytes, float]] = {}
+        self._memories: dict[str, dict[str, bytes]] = {}
+        self._locks: dict[str, tuple[str, float]] = {}
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -484,7 +488,74 @@ class MemoryStore(RowStore):
             self._viewers.append(MemoryViewer(self, watch_id))
             return self._viewers[-1]
 
+    # Timers
+
+    def _put_timer_row(self, group: str, row: bytes | None, ttl: float) -> None:
+        with self._held():
+            if row is None:
+                self._timers.pop(group, None)
+            else:
+                self._timers[group] = (row, self._clock() + ttl)
+
+    def keep_timers(self, group: str, ttl: float) -> bool:
+        with self._held():
+            row, until = self._timers.get(group, (b"", 0.0))
+            if until <= self._clock():
+                return False
+            self._timers[group] = (row, self._clock() + ttl)
+            return True
+
+    def _timer_rows(self) -> tuple[float, Mapping[bytes, bytes]]:
+        with self._held():
+            now = self._clock()
+            self._timers = {group: held for group, held in self._timers.items() if held[1] > now}
+            return now, {group.encode(): row for group, (row, _) in self._timers.items()}
+
+    def _state_rows(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        with self._held():
+            self._forget_timers()
+            return [self._timer_states.get(name, (None, 0.0))[0] for name in names]
+
+    def _swap_timer(self, name: str, row: bytes | None, new: bytes, keep: float) -> bool:
+        with self._held():
+            if self._timer_states.get(name, (None, 0.0))[0] != row:
+                return False
+            self._timer_states[name] = (new, self._clock() + keep)
+            return True
+
+    def memory(self, name: str) -> dict[str, bytes]:
+        with self._held():
+            self._forget_timers()
+            return dict(self._memories.get(name, {}))
+
+    def remember(self, name: str, field: str, value: bytes | None) -> None:
+        with self._held():
+            memory = self._memories.setdefault(name, {})
+            if value is None:
+                memory.pop(field, None)
+            else:
+                memory[field] = value
+
+    def _forget_timers(self) -> None:
+        now = self._clock()
+        for name in [name for name, (_, until) in self._timer_states.items() if until <= now]:
+            del self._timer_states[name]
+            self._memories.pop(name, None)
+
     # Small things
+
+    def hold(self, lock: str, owner: str, ttl: float) -> bool:
+        with self._held():
+            holds, until = self._locks.get(lock, ("", 0.0))
+            if holds != owner and until > self._clock():
+                return False
+            self._locks[lock] = (owner, self._clock() + ttl)
+            return True
+
+    def let_go(self, lock: str, owner: str) -> None:
+        with self._held():
+            if self._locks.get(lock, ("", 0.0))[0] == owner:
+                del self._locks[lock]
 
     def once(self, mark: str, ttl: float) -> bool:
         with self._held():

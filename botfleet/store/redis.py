@@ -20,6 +20,10 @@ Keys, each after the prefix; what is done to several of them at once is in `lua/
     botfleet:rota:{name}             sorted set of members by when their turn is
     botfleet:watches                 sorted set of Watch by when they expire
     botfleet:watch:{id}              channel Shown: published, and not kept
+    botfleet:timers                  hash    group → list of Schedule; …:groups, when each expires
+    botfleet:timer:{task}            string  TimerState; expires when the timer is not used for long
+    botfleet:timer:{task}:memory     hash    what the timer remembers; expires with it
+    botfleet:lock:{name}             string  its owner; expires
     botfleet:once:{mark}             string  expires
     botfleet:cursor:{name}           string  counter
     botfleet:pace:{name}             string  when its next turn is; expires then
@@ -80,6 +84,8 @@ _STATUSES_PER_CALL = 200
 _SEATS_PER_CALL = 500
 #: Rows of a cache per script call, for the same reason.
 _CACHED_PER_CALL = 200
+#: Seconds for which a timer's memory is kept where nothing is known of the timer.
+_MEMORY_KEPT = 30 * 86_400.0
 
 #: Answers that tell of the server's state and not of the command: worth trying again.
 _PASSING_ERRORS = (
@@ -531,7 +537,47 @@ class RedisStore(RowStore):
         viewer.begin(self._own("watch", watch_id))
         return viewer
 
+    # Timers
+
+    def _put_timer_row(self, group: str, row: bytes | None, ttl: float) -> None:
+        self._script("put_timers", self._timer_keys(), [group, row or "", _milliseconds(ttl)], again=True)
+
+    def keep_timers(self, group: str, ttl: float) -> bool:
+        return bool(self._script("keep_timers", self._timer_keys(), [group, _milliseconds(ttl)], again=True))
+
+    def _timer_rows(self) -> tuple[float, Mapping[bytes, bytes]]:
+        now, *flat = self._script("timetable", self._timer_keys(), [], again=True)
+        return int(now) / 1e6, dict(_pairs(flat))
+
+    def _state_rows(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        rows: list[bytes | None] = self._do("MGET", *(self._own("timer", name) for name in names), again=True)
+        return rows
+
+    def _swap_timer(self, name: str, row: bytes | None, new: bytes, keep: float) -> bool:
+        args = [row or "", new, _milliseconds(keep)]
+        return bool(self._script("swap_timer", self._state_keys(name), args, again=False))
+
+    def memory(self, name: str) -> dict[str, bytes]:
+        found = self._do("HGETALL", self._state_keys(name)[1], again=True)
+        return {field.decode(): value for field, value in found.items()}
+
+    def remember(self, name: str, field: str, value: bytes | None) -> None:
+        args = [field, value or "", _milliseconds(_MEMORY_KEPT)]
+        self._script("remember", self._state_keys(name), args, again=True)
+
+    def _timer_keys(self) -> list[str]:
+        return [self._own("timers"), self._own("timers", "groups")]
+
+    def _state_keys(self, name: str) -> list[str]:
+        return [self._own("timer", name), self._own("timer", name, "memory")]
+
     # Small things
+
+    def hold(self, lock: str, owner: str, ttl: float) -> bool:
+        return bool(self._script("hold", [self._own("lock", lock)], [owner, _milliseconds(ttl)], again=True))
+
+    def let_go(self, lock: str, owner: str) -> None:
+        self._script("let_go", [self._own("lock", lock)], [owner], again=True)
 
     def once(self, mark: str, ttl: float) -> bool:
         # Not again: the second try would be told that somebody was first, which was itself.

@@ -10,8 +10,20 @@ from typing import TypeVar
 import msgspec
 
 from ..errors import StoreError, UsageError
-from ..model import Answer, Bot, Command, HolderInfo, Member, Shown, Status, Subscription, Watch
-from .base import Change, DoorEntry, Store
+from ..model import (
+    Answer,
+    Bot,
+    Command,
+    HolderInfo,
+    Member,
+    Schedule,
+    Shown,
+    Status,
+    Subscription,
+    TimerState,
+    Watch,
+)
+from .base import Change, DoorEntry, Store, Timetable
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +40,8 @@ _HOLDER = msgspec.json.Decoder(HolderInfo)
 _MEMBER = msgspec.json.Decoder(Member)
 _WATCH = msgspec.json.Decoder(Watch)
 _SHOWN = msgspec.json.Decoder(Shown)
+_SCHEDULES = msgspec.json.Decoder(tuple[Schedule, ...])
+_TIMER = msgspec.json.Decoder(TimerState)
 
 #: Unreadable rows that are remembered as already logged; beyond it, one may be logged again.
 _TOLD_LIMIT = 10_000
@@ -76,6 +90,22 @@ class RowStore(Store):
 
     @abstractmethod
     def _subscription_rows(self) -> Mapping[bytes, bytes]: ...
+
+    @abstractmethod
+    def _put_timer_row(self, group: str, row: bytes | None, ttl: float) -> None:
+        """Writes or (None) removes a role's row of timers."""
+
+    @abstractmethod
+    def _timer_rows(self) -> tuple[float, Mapping[bytes, bytes]]:
+        """The time, and the rows of timers by group."""
+
+    @abstractmethod
+    def _state_rows(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        """The rows of timers' states, in the order of their names."""
+
+    @abstractmethod
+    def _swap_timer(self, name: str, row: bytes | None, new: bytes, keep: float) -> bool:
+        """Writes `new` if a timer's state is still `row`."""
 
     # Bots
 
@@ -141,6 +171,29 @@ class RowStore(Store):
 
     def subscriptions(self) -> dict[str, tuple[Subscription, ...]]:
         return self._read_all(_SUBSCRIPTIONS, self._subscription_rows(), "subscriptions")
+
+    # Timers
+
+    def put_timers(self, group: str, schedules: Sequence[Schedule], ttl: float) -> None:
+        self._put_timer_row(group, _encode(schedules) if schedules else None, ttl)
+
+    def timetable(self) -> Timetable:
+        now, rows = self._timer_rows()
+        groups = self._read_all(_SCHEDULES, rows, "timers")
+        # Two roles may run the same timer; it is due once.
+        return Timetable(now, {one.task: one for group in sorted(groups) for one in groups[group]})
+
+    def timer_states(self, names: Sequence[str]) -> dict[str, TimerState]:
+        rows = zip(names, self._state_rows(names), strict=True)
+        read = {name: self._read(_TIMER, row, "timer", name) for name, row in rows if row is not None}
+        return {name: state for name, state in read.items() if state is not None}
+
+    def replace_timer(self, name: str, old: TimerState | None, new: TimerState, keep: float) -> bool:
+        (row,) = self._state_rows([name])
+        # Compared as values, as for statuses; a row that can't be read counts as none.
+        if (None if row is None else self._read(_TIMER, row, "timer", name)) != old:
+            return False
+        return self._swap_timer(name, row, _encode(new), keep)
 
     # The door
 

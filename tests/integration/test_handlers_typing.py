@@ -11,7 +11,7 @@ from mypy import api
 REPOSITORY = Path(__file__).parents[2]
 
 GOOD = """
-from botfleet import Client, Commands, Event, Match, command, on
+from botfleet import Client, Commands, Event, Match, Timer, command, every, on
 
 @on("team_join", scope="dm", max_retries=5, autoretry_for=(ValueError,), rate_limit="10/m")
 def welcome(event: Event, client: Client) -> None:
@@ -33,12 +33,21 @@ def names(event: Event, client: Client) -> str:
     link: str | None = event.permalink
     return f"{label} {link} {event.team.domain} {client.directory.resolve('#general')} {event.mentions[0]}"
 
+
+@every(hours=1, minutes=30, queue="slow", max_retries=1)
+def poll(timer: Timer) -> int:
+    timer.memory["seen"] = timer.memory.get("seen", 0) + 1
+    return sum(len(client.bot.team_name) for client in timer.clients())
+
+def test_the_timer(timer: Timer) -> None:
+    count: int = poll(timer)
+
 def test(event: Event, client: Client) -> None:
     said: str = ping(event, client, match=Match("ping", ""))
 """
 
 BAD = """
-from botfleet import Client, Event, command, on
+from botfleet import Client, Event, command, every, on
 
 @on("message", scope="secret")
 def a() -> None: ...
@@ -54,10 +63,13 @@ def d(event: Event, client: Client) -> None:
     client.message(1, "x")
 
 d("no event", None)
+
+@every(minutes="10")
+def e() -> None: ...
 """
 
 
-@pytest.mark.parametrize(("source", "wrong_lines"), [(GOOD, set()), (BAD, {4, 7, 10, 15, 17})])
+@pytest.mark.parametrize(("source", "wrong_lines"), [(GOOD, set()), (BAD, {4, 7, 10, 15, 17, 19})])
 def test_handlers_as_an_author_writes_them(tmp_path: Path, source: str, wrong_lines: set[int]) -> None:
     file = tmp_path / "mine.py"
     file.write_text(source)

@@ -14,7 +14,18 @@ import redis
 from bench.chaos.proxy import Proxy
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import ConfigurationError, NoStorageMethod, StoreError, StoreUnavailable
-from botfleet.model import Bot, Command, HolderInfo, Member, Shown, Subscription, Watch, shard_of
+from botfleet.model import (
+    Bot,
+    Command,
+    HolderInfo,
+    Member,
+    Schedule,
+    Shown,
+    Subscription,
+    TimerState,
+    Watch,
+    shard_of,
+)
 from botfleet.settings import Settings
 from botfleet.store import DoorEntry, MemoryStore, open_store
 from botfleet.store.base import Seat
@@ -40,14 +51,19 @@ def test_keys_have_the_configured_names(make_store: MakeStore, redis_client: red
     store.advance("c", 1)
     store.reserve("p", 0.01)
     store.watch(Watch(id="w"), 30)
+    store.put_timers("tasks", [Schedule(task="t", seconds=60)], 30)
+    store.replace_timer("t", None, TimerState(plan="every 60 s", due_at=1.0), 30)
+    store.remember("t", "seen", b"1")
+    store.hold("l", "h1", 30)
     own = (
+        "timers timers:groups timer:t timer:t:memory lock:l "
         "version versions fingerprints:0 subscriptions subscriptions:version shard:0 "
         "members members:rows members:version leases claims drains holder:h1 holders once:m cursor:c pace:p "
         "watches"
     )
     names = {f"fleet:botfleet:{name}" for name in own.split()}
     assert set(redis_client.keys("*")) == names | {"fleet:teams:0", "fleet:states:0"}
-    expiring = {"holder:h1", "once:m", "pace:p", "watches"}
+    expiring = {"holder:h1", "lock:l", "once:m", "pace:p", "timer:t", "timer:t:memory", "watches"}
     assert {name for name in names if redis_client.pttl(name) > 0} == {
         f"fleet:botfleet:{n}" for n in expiring
     }

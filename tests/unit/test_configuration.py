@@ -247,6 +247,7 @@ def test_each_periodic_task_is_gone_before_the_next_is_due(interval: float) -> N
     assert beat_schedule(made)["reconcile"]["schedule"] == interval
     assert beat_schedule(made)["reconcile"]["task"] == "botfleet.reconcile"
     assert beat_schedule(made)["sweep_lanes"]["task"] == "botfleet.sweep_lanes"
+    assert beat_schedule(made)["reconcile"]["schedule"] == interval
     assert celery_defaults(made)["beat_schedule"] == beat_schedule(made)
     assert celery_defaults(made)["beat_max_loop_interval"] <= interval
 

@@ -6,16 +6,18 @@ import json
 from typing import Any
 
 import pytest
+from kombu.exceptions import OperationalError
 
 from botfleet import control
 from botfleet.celery import app
 from botfleet.handlers import HandlerContext
 from botfleet.handlers.directory import REFRESH_INTERVAL, ROTA
+from botfleet.model import Schedule
 from botfleet.publishing.ordered import OrderedLanes
 from botfleet.secrets import Seal
 from botfleet.store import MemoryStore
 from botfleet.store.redis import client_of
-from tests.fleets import SHARDS, FakeClock, MemoryDoor, World
+from tests.fleets import NOW, SHARDS, FakeClock, MemoryDoor, World
 
 TOKEN = "xoxb-T1-1"
 
@@ -119,3 +121,73 @@ def test_directories_of_bots_that_are_gone_have_no_turn_any_more(
     control.refresh_directory()
     world.clock.now += REFRESH_INTERVAL
     assert store.take_turns(ROTA, 1, 0.0) == []
+
+
+class TestTicks:
+    """`botfleet.tick`, with the broker's side watched."""
+
+    MINUTELY = Schedule(task="tasks.minutely", seconds=60)
+    SLOW = Schedule(task="tasks.slow", seconds=60, queue="slow")
+
+    @pytest.fixture
+    def sent(self, world: World, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+        """What was sent; both timers are due."""
+        found: list[tuple[str, dict[str, Any]]] = []
+        monkeypatch.setattr(app, "send_task", lambda name, **options: found.append((name, options)))
+        world.real_store.put_timers("handler", [self.MINUTELY, self.SLOW], 1e9)
+        control.tick()
+        assert found == []
+        world.clock.now += 61
+        return found
+
+    def test_what_is_due_is_sent_once_to_its_queue(
+        self, world: World, sent: list[tuple[str, dict[str, Any]]]
+    ) -> None:
+        control.tick()
+        control.tick()
+        (first, options), (second, others) = sent
+        assert (first, options["queue"]) == ("tasks.minutely", "events.other")
+        assert (second, others["queue"]) == ("tasks.slow", "slow")
+        assert options["args"] == [{"due_at": NOW + 60, "sent_at": NOW + 61, "last_run": None}]
+        assert options["task_id"] == f"tasks.minutely:{NOW + 60:.3f}"
+        assert 0 < options["expires"] < 60
+
+    def test_what_the_broker_does_not_take_stays_due(
+        self,
+        world: World,
+        sent: list[tuple[str, dict[str, Any]]],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        def away(name: str, **options: Any) -> None:
+            raise OperationalError("redis://:password@host is away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(app, "send_task", away)
+            control.tick()
+        assert caplog.text.count("could not be sent and stays due") == 2
+        assert "password" not in caplog.text
+        control.tick()
+        assert sorted(name for name, _ in sent) == ["tasks.minutely", "tasks.slow"]
+
+    def test_a_store_that_is_away_costs_a_tick(
+        self, world: World, sent: list[tuple[str, dict[str, Any]]], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert isinstance(world.real_store, MemoryStore)
+        world.real_store.down = True
+        control.tick()
+        assert "A tick was left out" in caplog.text
+        world.real_store.down = False
+        control.tick()
+        assert len(sent) == 2
+
+    def test_what_was_taken_before_the_store_went_away_is_sent(
+        self, world: World, sent: list[tuple[str, dict[str, Any]]]
+    ) -> None:
+        store = world.real_store
+        assert isinstance(store, MemoryStore)
+        world.watched.after["replace_timer"] = lambda: setattr(store, "down", True)
+        control.tick()
+        store.down = False
+        control.tick()
+        assert sorted(name for name, _ in sent) == ["tasks.minutely", "tasks.slow"]

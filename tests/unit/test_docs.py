@@ -21,7 +21,9 @@ import pytest
 import botfleet
 from botfleet.celery import app
 from botfleet.cli import fleet
+from botfleet.handlers import Timer
 from botfleet.handlers.handler import TaskOptions
+from botfleet.lifecycle import LIFECYCLE
 from botfleet.model import STATES, Envelope, Subscription
 from botfleet.publishing.router import EVENT_QUEUES
 from botfleet.sandbox.control import GETS, POSTS
@@ -34,7 +36,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "deploy/README.md", *sorted(DOCS.glob("*.md"))]
 PROMPT = "$ "
 #: Tasks that nobody else has a reason to send.
-SENT_BY_BEAT = {"botfleet.reconcile", "botfleet.refresh_directory", "botfleet.sweep_lanes"}
+SENT_BY_BEAT = {f"botfleet.{name}" for name in ("reconcile", "refresh_directory", "sweep_lanes", "tick")}
 #: As a user's own project would be checked: untyped handlers are allowed, wrong calls are not.
 MYPY_CONFIG = """
 [mypy]
@@ -249,6 +251,16 @@ def test_each_field_of_the_envelope_is_described() -> None:
     example = json.loads(next(block.text for block in blocks("json") if block.page.name == "events.md"))
     assert list(example) == fields
     msgspec.convert(example, Envelope)
+
+
+def test_each_event_of_a_bots_life_is_described() -> None:
+    assert tuple(named(row[0])[0] for row in rows("lifecycle.md", "type")) == LIFECYCLE
+
+
+def test_each_attribute_of_a_timer_is_described() -> None:
+    described = {re.sub(r"timer\.(\w+).*", r"\1", named(row[0])[0]) for row in rows("timers.md", "attribute")}
+    public = {name for name in vars(Timer) if not name.startswith("_")} - {"secrets"}
+    assert described == public | {"name", "due_at", "last_run"}
 
 
 def test_each_queue_is_described() -> None:
