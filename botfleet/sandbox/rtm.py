@@ -1,9 +1,11 @@
-"""The RTM websocket: one handler per connection, driven by what arrives; no task or timer of its own."""
+"""The RTM websocket: one handler per connection, driven by what arrives; no task or timer of its own.
+
+What is said over it is in `dialogue.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 import struct
@@ -11,9 +13,9 @@ from typing import Any, cast
 
 from tornado import iostream, websocket
 
+from .dialogue import Dialogue
 from .hub import Ticket, encode
-from .limits import SOCKET_PATIENCE, SOCKET_WRITES, Bucket
-from .model import Json, Team, Token
+from .model import Token
 from .webhandler import Discreet
 
 logger = logging.getLogger(__name__)
@@ -24,15 +26,7 @@ FRAME_LIMIT = 16 * 1024
 UNSENT_LIMIT = 16 * 1024 * 1024
 """Bytes that wait for a slow reader before it is cut off."""
 
-HELLO = encode({"type": "hello"})
 URL_EXPIRED = encode({"type": "error", "error": {"code": 1, "msg": "Socket URL has expired"}})
-
-# Codes 1 and 2 and the text of -1 are Slack's; Slack documents no others, these are the sandbox's own.
-TEXT_MISSING = 2
-BAD_CHANNEL = 3
-BAD_FRAME = 4
-UNKNOWN_TYPE = 5
-SLOW_DOWN = -1
 
 
 class Wire:
@@ -76,12 +70,8 @@ class RtmSocket(Discreet, websocket.WebSocketHandler):
     """``/websocket/TICKET``."""
 
     token: Token
-    team: Team
     wire: Wire | None = None
-    subscribed: frozenset[str] = frozenset()
-    writes: Bucket | None = None
-    excess: int = 0
-    known: bool = False
+    dialogue: Dialogue | None = None
 
     def check_origin(self, origin: str) -> bool:
         """Take any origin: a token is all that counts here."""
@@ -115,21 +105,12 @@ class RtmSocket(Discreet, websocket.WebSocketHandler):
 
     def on_message(self, message: str | bytes) -> None:
         """Take a frame from the bot."""
-        if self.wire is None or self.wire.muted or not self.known:
-            return
-        text = message if isinstance(message, str) else message.decode("utf-8", "replace")
-        frame = _parse(text)
-        kind = frame.get("type") if frame is not None else None
-        entry = {"team": self.team.id, "type": kind, "frame": text, "time": self.sandbox.clock()}
-        self.sandbox.frames.add(entry)
-        if frame is None:
-            self._error(None, BAD_FRAME, "frame is no JSON object")
-        else:
-            self._dispatch(frame)
+        if self.dialogue is not None and self.wire is not None and not self.wire.muted:
+            self.dialogue.take(message if isinstance(message, str) else message.decode("utf-8", "replace"))
 
     def on_close(self) -> None:
         """Forget the connection."""
-        if self.known:
+        if self.dialogue is not None:
             self.sandbox.hub.remove(self)
 
     def send(self, frames: bytes) -> asyncio.Future[None] | None:
@@ -165,100 +146,8 @@ class RtmSocket(Discreet, websocket.WebSocketHandler):
 
     def _greet(self, ticket: Ticket, now: float) -> None:
         self.token = ticket.token
-        self.team = self.sandbox.world.teams[ticket.token.team_id]
-        self.known = True
-        if self.sandbox.limits is not None:
-            self.writes = Bucket(SOCKET_WRITES, now)
+        self.dialogue = Dialogue(self.sandbox, self)
         self.sandbox.hub.add(self)
-        if self.sandbox.faults(self.team).silences(now):
+        if self.sandbox.faults(self.dialogue.team).silences(now):
             self.mute(True)
-        self.send(HELLO + b"".join(ticket.backlog))
-
-    def _dispatch(self, frame: Json) -> None:
-        kind = frame.get("type")
-        if kind == "ping":
-            self._pong(frame)
-        elif kind == "message":
-            self._message(frame)
-        elif kind == "typing":
-            self._typing(frame)
-        elif kind == "presence_sub":
-            self._presence(frame)
-        else:
-            self._error(frame.get("id"), UNKNOWN_TYPE, f"unknown frame type {kind!r}")
-
-    def _pong(self, frame: Json) -> None:
-        echoed = {
-            name: value
-            for name, value in frame.items()
-            if name not in ("id", "type") and not isinstance(value, (dict, list))
-        }
-        pong: Json = {"type": "pong"}
-        if "id" in frame:
-            pong["reply_to"] = frame["id"]
-        self.send(encode(pong | echoed))
-
-    def _message(self, frame: Json) -> None:
-        number = frame.get("id")
-        if not _is_frame_id(number):
-            self._error(None, BAD_FRAME, "id must be a positive integer")
-            return
-        if self._too_fast(number):
-            return
-        channel = self.team.channels.get(str(frame.get("channel")))
-        text = frame.get("text")
-        if channel is None:
-            self._error(number, BAD_CHANNEL, "channel_not_found")
-        elif not isinstance(text, str) or not text:
-            self._error(number, TEXT_MISSING, "message text is missing")
-        else:
-            thread = frame.get("thread_ts")
-            thread_ts = thread if isinstance(thread, str) else None
-            message = self.sandbox.post(
-                self.team, channel, self.team.bot, text, "socket", thread_ts=thread_ts, sender=self
-            )
-            self.send(encode({"ok": True, "reply_to": number, "ts": message.ts, "text": text}))
-
-    def _typing(self, frame: Json) -> None:
-        number = frame.get("id")
-        if not self._too_fast(number) and str(frame.get("channel")) not in self.team.channels:
-            self._error(number, BAD_CHANNEL, "channel_not_found")
-
-    def _presence(self, frame: Json) -> None:
-        ids = frame.get("ids")
-        if not isinstance(ids, list):
-            self._error(frame.get("id"), BAD_FRAME, "ids must be a list of user ids")
-            return
-        self.subscribed = frozenset(str(user) for user in ids) & self.team.users.keys()
-        changes = [
-            {"type": "presence_change", "user": u, "presence": "active"} for u in sorted(self.subscribed)
-        ]
-        self.send(b"".join(map(encode, changes)))
-
-    def _too_fast(self, number: Any) -> bool:
-        if self.writes is None or not self.writes.take(self.sandbox.monotonic()):
-            return False
-        self.excess += 1
-        self._error(number, SLOW_DOWN, "slow down, too many messages...")
-        if self.excess > SOCKET_PATIENCE:
-            self.sever()
-        return True
-
-    def _error(self, number: Any, code: int, reason: str) -> None:
-        error = {"code": code, "msg": reason}
-        if _is_frame_id(number):
-            self.send(encode({"ok": False, "reply_to": number, "error": error}))
-        else:
-            self.send(encode({"type": "error", "error": error}))
-
-
-def _parse(text: str) -> Json | None:
-    try:
-        frame = json.loads(text)
-    except ValueError:
-        return None
-    return frame if isinstance(frame, dict) else None
-
-
-def _is_frame_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+        self.dialogue.greet(ticket)
