@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .model import BOT_NAME
 from .server import run
 from .service import Options
 
@@ -32,6 +33,9 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=_port, default=0, help="port to listen on; 0, the default, takes a free one"
     )
     parser.add_argument("--teams", type=_count, default=2, help="teams at first (default: %(default)s)")
+    parser.add_argument(
+        "--bot-name", default=BOT_NAME, metavar="NAME", help="its user (default: %(default)s)"
+    )
     parser.add_argument("--state", type=Path, metavar="FILE", help="keep added teams and tokens in this file")
     parser.add_argument(
         "--cert", type=Path, dest="certfile", metavar="FILE", help="PEM certificate, for https and wss"

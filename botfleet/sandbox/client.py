@@ -135,9 +135,45 @@ class SandboxControl:
         self.seq = int(said["seq"])
         return said
 
-    def join(self, name: str | None = None, *, team: str | None = None) -> dict[str, Any]:
-        """Let a new member join; give ``user`` (its id) and ``name``."""
-        return self.post("join", name=name, team=team)
+    def join(
+        self, name: str | None = None, *, team: str | None = None, again: bool = False
+    ) -> dict[str, Any]:
+        """Let a new member join; give ``user`` (its id) and ``name``. With `again` one who is there, too."""
+        return self.post("join", name=name, team=team, again=again)
+
+    def enter(self, channel: str, user: str, *, team: str | None = None) -> dict[str, Any]:
+        """Let a member join a channel; give ``channel`` and ``user``, their ids."""
+        return self.post("enter", channel=channel, user=user, team=team)
+
+    def edit(self, channel: str, ts: str, text: str, *, team: str | None = None) -> None:
+        """Let the author of a message change its text."""
+        self.post("edit", channel=channel, ts=ts, text=text, team=team)
+
+    def delete(self, channel: str, ts: str, *, team: str | None = None) -> None:
+        """Let the author of a message delete it."""
+        self.post("delete", channel=channel, ts=ts, team=team)
+
+    def react(
+        self,
+        channel: str,
+        ts: str,
+        name: str,
+        *,
+        team: str | None = None,
+        user: str | None = None,
+        remove: bool = False,
+    ) -> None:
+        """Let a human put an emoji under a message, or take it away; by default the team's first member."""
+        self.post("react", channel=channel, ts=ts, name=name, team=team, user=user, remove=remove)
+
+    def reactions(self, after: int = 0, *, team: str | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Give the reactions after a number, and the number to go on from.
+
+        Returns:
+            Each with ``seq``, ``team``, ``channel``, ``channel_name``, ``ts``, ``user``, ``by`` and ``name``.
+        """
+        answer = self.get("reactions", after=after, team=team)
+        return list(answer["reactions"]), int(answer["next"])
 
     def change_user(
         self,

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Any
 
-from . import flood
+from . import changes, flood
 from .control_faults import FAULTS
 from .fields import Fields, Refused
 from .hub import encode
-from .model import Channel, Json, Team, User, microseconds
+from .model import Channel, Json, Message, Team, User, microseconds
 from .records import Record
 from .service import Sandbox
 from .webhandler import Discreet
@@ -88,10 +88,14 @@ def join(sandbox: Sandbox, fields: Fields) -> Json:
     """Let a new member join."""
     team = _team(sandbox, fields.text("team", None))
     name = fields.text("name", f"member{len(team.users)}")
+    again = fields.flag("again")
     fields.end()
-    if team.user_named(name) is not None:
+    known = team.user_named(name)
+    if known is not None and (known.is_bot or not again):
         raise Refused(400, f"name is {name!r}: expected one that no member has")
-    user = sandbox.join(team, name)
+    if known is not None:
+        sandbox.welcome(team, known)
+    user = known or sandbox.join(team, name)
     return {"team": team.id, "user": user.id, "name": user.name}
 
 
@@ -136,6 +140,51 @@ def archive_channel(sandbox: Sandbox, fields: Fields) -> Json:
     fields.end()
     sandbox.archive_channel(team, channel, archived)
     return {"team": team.id, "channel": channel.id, "archived": channel.archived}
+
+
+def enter(sandbox: Sandbox, fields: Fields) -> Json:
+    """Let a member join a channel."""
+    team = _team(sandbox, fields.text("team", None))
+    where, who = fields.needed("channel"), fields.needed("user")
+    fields.end()
+    user = _human(team, who)
+    channel = team.channel_named(where)
+    if channel is None or channel.kind == "im":
+        raise _unknown_channel(team, where)
+    changes.enter(sandbox, team, channel, user)
+    return {"team": team.id, "channel": channel.id, "user": user.id}
+
+
+def edit(sandbox: Sandbox, fields: Fields) -> Json:
+    """Let the author of a message change it."""
+    team, channel, message = _message(sandbox, fields)
+    text = fields.needed("text")
+    fields.end()
+    changes.edit(sandbox, team, channel, message, team.mentions(text), {})
+    sandbox.record(team, channel, team.users[message.user], message, "control", edited=True)
+    return {"text": message.text}
+
+
+def delete(sandbox: Sandbox, fields: Fields) -> Json:
+    """Let the author of a message delete it."""
+    team, channel, message = _message(sandbox, fields)
+    fields.end()
+    changes.delete(sandbox, team, channel, message)
+    return {}
+
+
+def react(sandbox: Sandbox, fields: Fields) -> Json:
+    """Let a human put an emoji under a message, or take it away."""
+    team, channel, message = _message(sandbox, fields)
+    name = fields.needed("name").strip(":")
+    who = fields.text("user", None)
+    remove = fields.flag("remove")
+    fields.end()
+    user = next(team.humans) if who is None else _human(team, who)
+    act = changes.unreact if remove else changes.react
+    if not act(sandbox, team, channel, message, user, name):
+        raise Refused(400, f"name is {name!r}: {user.name} has {'not ' if remove else ''}reacted so")
+    return {"user": user.id}
 
 
 def event(sandbox: Sandbox, fields: Fields) -> Json:
@@ -218,6 +267,16 @@ def calls(sandbox: Sandbox, fields: Fields) -> Json:
     return {"calls": shown, "next": sandbox.calls.seq}
 
 
+def reactions(sandbox: Sandbox, fields: Fields) -> Json:
+    """Show the reactions after a number."""
+    team = _optional_team(sandbox, fields)
+    after = fields.integer("after", 0, 0, 1 << 60)
+    fields.end()
+    kept = sandbox.reactions.after(after)
+    shown = [record for record in kept if team is None or record["team"] == team.id]
+    return {"reactions": shown, "next": sandbox.reactions.seq}
+
+
 async def messages(sandbox: Sandbox, fields: Fields) -> Json:
     """Show the messages after a number; wait for one where there is none."""
     team = _optional_team(sandbox, fields)
@@ -245,6 +304,7 @@ GETS: dict[str, Endpoint] = {
     "counts": counts,
     "frames": frames,
     "calls": calls,
+    "reactions": reactions,
     "flood": show_flood,
 }
 POSTS: dict[str, Endpoint] = {
@@ -256,6 +316,10 @@ POSTS: dict[str, Endpoint] = {
     "channels": create_channel,
     "channels/rename": rename_channel,
     "channels/archive": archive_channel,
+    "enter": enter,
+    "edit": edit,
+    "delete": delete,
+    "react": react,
     "event": event,
     "frame": frame,
     "flood": start_flood,
@@ -385,15 +449,27 @@ def _place(sandbox: Sandbox, team: Team, where: str, user: User | None) -> tuple
     else:
         found = team.channel_named(where) or _unopened(sandbox, team, where)
         if found is None:
-            names = ", ".join(c.name for c in islice(team.channels.values(), 10) if c.kind != "im")
-            raise Refused(
-                404, f"channel {where!r} is unknown in {team.id}: expected one of {names}, or @user"
-            )
+            raise _unknown_channel(team, where)
         channel = found
         partner = team.users[channel.user] if channel.kind == "im" else next(team.humans)
     if channel.kind == "im" and user not in (None, partner):
         raise Refused(400, f"user is {user.name if user else ''!r}: only {partner.name} writes in {where}")
     return channel, user or partner
+
+
+def _unknown_channel(team: Team, where: str) -> Refused:
+    names = ", ".join(c.name for c in islice(team.channels.values(), 10) if c.kind != "im")
+    return Refused(404, f"channel {where!r} is unknown in {team.id}: expected one of {names}, or @user")
+
+
+def _message(sandbox: Sandbox, fields: Fields) -> tuple[Team, Channel, Message]:
+    team = _team(sandbox, fields.text("team", None))
+    where, ts = fields.needed("channel"), fields.needed("ts")
+    channel = team.channel_named(where)
+    message = channel.messages.get(ts) if channel is not None else None
+    if channel is None or message is None:
+        raise Refused(404, f"ts is {ts!r}: expected that of a message in {where}")
+    return team, channel, message
 
 
 def _unopened(sandbox: Sandbox, team: Team, where: str) -> Channel | None:

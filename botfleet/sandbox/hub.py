@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -53,6 +53,23 @@ def encode(event: dict[str, Any] | str) -> bytes:
     if size < 65536:
         return struct.pack("!BBH", 0x81, 126, size) + payload
     return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+def texts(frames: bytes) -> Iterator[bytes]:
+    """Yield what `encode` made frames of, as bytes.
+
+    >>> list(texts(encode({"type": "hello"}) + encode("{}")))
+    [b'{"type":"hello"}', b'{}']
+    """
+    position = 0
+    while position < len(frames):
+        size, start = frames[position + 1], position + 2
+        if size > 125:
+            form = "!H" if size == 126 else "!Q"
+            (size,) = struct.unpack_from(form, frames, start)
+            start += struct.calcsize(form)
+        yield frames[start : start + size]
+        position = start + size
 
 
 class Hub:

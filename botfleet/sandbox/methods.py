@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from . import files
+from . import changes, files
 from .call import Call, SlackError
 from .model import Channel, Json, Message, history, microseconds
 
@@ -99,12 +99,7 @@ def chat_update(call: Call) -> Json:
         raise SlackError("no_text")
     if len(text) > TEXT_UPDATE:
         raise SlackError("msg_too_long")
-    previous = message.as_slack()
-    message.text = text
-    message.extras = extras or message.extras
-    now = call.sandbox.world.next_ts(channel)
-    message.edited = {"user": call.team.bot.id, "ts": now}
-    call.sandbox.send_event(call.team, _changed_event(channel, message, previous, now))
+    changes.edit(call.sandbox, call.team, channel, message, text, extras)
     call.sandbox.record(call.team, channel, call.team.bot, message, "api", edited=True)
     return {"channel": channel.id, "ts": message.ts, "text": text, "message": message.as_slack()}
 
@@ -117,36 +112,23 @@ def chat_delete(call: Call) -> Json:
         raise SlackError("message_not_found")
     if message.user != call.team.bot.id:
         raise SlackError("cant_delete_message")
-    previous = message.as_slack()
-    call.sandbox.world.delete(channel, message)
-    now = call.sandbox.world.next_ts(channel)
-    call.sandbox.send_event(call.team, _deleted_event(channel, message, previous, now))
+    changes.delete(call.sandbox, call.team, channel, message)
     return {"channel": channel.id, "ts": message.ts}
 
 
 def reactions_add(call: Call) -> Json:
     """Put an emoji under a message."""
     name, channel, message = _reaction(call)
-    bot = call.team.bot.id
-    message.reactions = message.reactions or {}
-    users = message.reactions.setdefault(name, [])
-    if bot in users:
+    if not changes.react(call.sandbox, call.team, channel, message, call.team.bot, name):
         raise SlackError("already_reacted")
-    users.append(bot)
-    call.sandbox.send_event(call.team, _reaction_event(call, "reaction_added", name, channel, message))
     return {}
 
 
 def reactions_remove(call: Call) -> Json:
     """Take an emoji of the bot's away."""
     name, channel, message = _reaction(call)
-    bot = call.team.bot.id
-    reactions = message.reactions or {}
-    if bot not in reactions.get(name, []):
+    if not changes.unreact(call.sandbox, call.team, channel, message, call.team.bot, name):
         raise SlackError("no_reaction")
-    reactions[name].remove(bot)
-    message.reactions = {one: users for one, users in reactions.items() if users} or None
-    call.sandbox.send_event(call.team, _reaction_event(call, "reaction_removed", name, channel, message))
     return {}
 
 
@@ -317,45 +299,6 @@ def _reaction(call: Call) -> tuple[str, Channel, Message]:
     if message is None:
         raise SlackError("message_not_found")
     return name, channel, message
-
-
-def _reaction_event(call: Call, kind: str, name: str, channel: Channel, message: Message) -> Json:
-    return {
-        "type": kind,
-        "user": call.team.bot.id,
-        "reaction": name,
-        "item_user": message.user,
-        "item": {"type": "message", "channel": channel.id, "ts": message.ts},
-        "event_ts": call.sandbox.world.next_ts(channel),
-    }
-
-
-def _deleted_event(channel: Channel, message: Message, previous: Json, now: str) -> Json:
-    return {
-        "type": "message",
-        "subtype": "message_deleted",
-        "hidden": True,
-        "channel": channel.id,
-        "channel_type": channel.kind,
-        "ts": now,
-        "event_ts": now,
-        "deleted_ts": message.ts,
-        "previous_message": previous,
-    }
-
-
-def _changed_event(channel: Channel, message: Message, previous: Json, now: str) -> Json:
-    return {
-        "type": "message",
-        "subtype": "message_changed",
-        "hidden": True,
-        "channel": channel.id,
-        "channel_type": channel.kind,
-        "ts": now,
-        "event_ts": now,
-        "message": message.as_slack(),
-        "previous_message": previous,
-    }
 
 
 def _time(call: Call, name: str, default: int) -> int:

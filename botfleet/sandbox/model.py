@@ -23,6 +23,7 @@ PEOPLE = (("alice", "Alice Liddell"), ("bob", "Bob Cratchit"), ("carol", "Carol 
 ChannelKind = Literal["channel", "group", "im"]
 Json = dict[str, Any]
 
+_CHANNEL = re.compile(r"(?<![\w<&#])#([a-z0-9][a-z0-9_-]*)", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w<@])@([a-z0-9][a-z0-9._-]*)", re.IGNORECASE)
 
 
@@ -222,7 +223,7 @@ class Team:
         return f"D{user.id[1:]}"
 
     def mentions(self, text: str) -> str:
-        """Turn ``@name`` of a member into ``<@U…>``, as Slack's clients do."""
+        """Turn ``@name`` of a member into ``<@U…>``, ``#name`` into ``<#C…|name>``, as Slack's clients do."""
 
         def link(found: re.Match[str]) -> str:
             name = found[1].rstrip("._-").lower()
@@ -231,7 +232,11 @@ class Team:
                 return found[0]
             return f"<@{user.id}>{found[1][len(user.name) :]}"
 
-        return _MENTION.sub(link, text)
+        def link_channel(found: re.Match[str]) -> str:
+            channel = self.channel_named(found[1])
+            return found[0] if channel is None else f"<#{channel.id}|{channel.name}>"
+
+        return _CHANNEL.sub(link_channel, _MENTION.sub(link, text))
 
     def summary(self) -> Json:
         """Give what a bot's owner needs to know: id, name, token."""
@@ -241,8 +246,9 @@ class Team:
 class World:
     """All teams, and whose each token is."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, bot_name: str = BOT_NAME) -> None:
         self.clock = clock
+        self.bot_name = bot_name
         self.teams: dict[str, Team] = {}
         self.tokens: dict[str, Token] = {}
         self.uploads: dict[str, File] = {}  # by ticket, while their bytes are waited for
@@ -252,7 +258,7 @@ class World:
         number = len(self.teams) + 1
         name = name or _team_name(number)
         team_id = f"T{number:08d}"
-        bot = User(f"U{number:05d}000", BOT_NAME, "Botfleet", team_id, is_bot=True)
+        bot = User(f"U{number:05d}000", self.bot_name, self.bot_name.title(), team_id, is_bot=True)
         team = Team(team_id, number, name, _domain(name), bot, f"B{number:08d}")
         for person, real_name in PEOPLE:
             self.add_user(team, person, real_name)

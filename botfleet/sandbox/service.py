@@ -16,7 +16,7 @@ from . import storage
 from .faults import TeamFaults
 from .hub import Connection, Hub, encode
 from .limits import MethodLimits
-from .model import Channel, Json, Message, Team, Token, User, World
+from .model import BOT_NAME, Channel, Json, Message, Team, Token, User, World
 from .records import Log
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Options:
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
         teams: how many teams there are at first.
+        bot_name: what the bot's user is called in each of them.
         state: a file that keeps the teams over a restart.
         certfile: a PEM certificate; with it the sandbox speaks https and wss.
         keyfile: the certificate's key, where it is not in `certfile`.
@@ -47,6 +48,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 0
     teams: int = 2
+    bot_name: str = BOT_NAME
     state: Path | None = None
     certfile: Path | None = None
     keyfile: Path | None = None
@@ -69,10 +71,11 @@ class Sandbox:
         self.clock = clock
         self.monotonic = monotonic
         self.url = ""  # known once the server listens
-        self.world = World(clock)
+        self.world = World(clock, options.bot_name)
         self.hub = Hub(options.url_lifetime)
         self.limits = MethodLimits() if options.limits else None
         self.messages = Log(MESSAGES_KEPT)
+        self.reactions = Log(MESSAGES_KEPT)
         self.frames = Log(FRAMES_KEPT)
         self.calls = Log(CALLS_KEPT)
         self.call_counts: Counter[str] = Counter()
@@ -125,8 +128,7 @@ class Sandbox:
     def join(self, team: Team, name: str) -> User:
         """Let a new member join a team."""
         user = self.world.add_user(team, name)
-        now = f"{self.clock():.6f}"
-        self.send_event(team, {"type": "team_join", "user": user.as_slack(), "event_ts": now})
+        self.welcome(team, user)
         self.save()
         return user
 
@@ -173,6 +175,11 @@ class Sandbox:
     def _tell_of_channel(self, team: Team, kind: str, channel: Json | str, **more: str) -> None:
         now = f"{self.clock():.6f}"
         self.send_event(team, {"type": kind, "channel": channel, **more, "event_ts": now})
+
+    def welcome(self, team: Team, user: User) -> None:
+        """Tell that a member joined the team."""
+        now = f"{self.clock():.6f}"
+        self.send_event(team, {"type": "team_join", "user": user.as_slack(), "event_ts": now})
 
     def direct(self, team: Team, user: User) -> Channel:
         """Give the direct message of a user and the bot, opened if need be."""

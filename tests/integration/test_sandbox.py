@@ -471,6 +471,47 @@ def test_events_frames_and_joins_arrive_as_given(team: Workspace, control: Sandb
     assert team.web().users_info(user=joined["user"])["user"]["name"] == "dave"
 
 
+def test_people_change_what_they_said(team: Workspace, control: SandboxControl) -> None:
+    with connected(team) as socket:
+        said = control.say("general", "one", team=team.id)
+        control.edit("general", said["ts"], "two @botfleet", team=team.id)
+        control.delete("general", said["ts"], team=team.id)
+        assert socket.read()["text"] == "one"
+        changed, deleted = socket.read(), socket.read()
+    assert (changed["subtype"], deleted["subtype"]) == ("message_changed", "message_deleted")
+    assert changed["previous_message"]["text"] == "one"
+    assert changed["message"]["text"] == f"two <@{team.bot}>"
+    assert (deleted["deleted_ts"], deleted["channel"]) == (said["ts"], team.general)
+    assert team.web().conversations_history(channel=team.general)["messages"] == []
+
+
+def test_people_react(team: Workspace, control: SandboxControl) -> None:
+    with connected(team) as socket:
+        said = control.say("general", "one", team=team.id)
+        control.react("general", said["ts"], ":eyes:", team=team.id, user="bob")
+        team.web().reactions_add(channel=team.general, timestamp=said["ts"], name="tada")
+        control.react("general", said["ts"], "eyes", team=team.id, user="bob", remove=True)
+        events = [socket.read() for _ in range(4)][1:]
+    kinds = [(event["type"], event["reaction"]) for event in events]
+    assert kinds == [("reaction_added", "eyes"), ("reaction_added", "tada"), ("reaction_removed", "eyes")]
+    assert {event["item"]["ts"] for event in events} == {said["ts"]}
+    noted, _ = control.reactions(team=team.id)
+    assert [(one["by"], one["name"]) for one in noted] == [("human", "eyes"), ("bot", "tada")]
+    message = team.web().conversations_history(channel=team.general)["messages"][0]
+    assert message["reactions"] == [{"name": "tada", "users": [team.bot], "count": 1}]
+
+
+def test_members_join_channels_and_join_teams_anew(team: Workspace, control: SandboxControl) -> None:
+    with connected(team) as socket:
+        dave = control.join("dave", team=team.id)["user"]
+        control.enter("random", "dave", team=team.id)
+        control.join("dave", team=team.id, again=True)
+        events = [socket.read() for _ in range(3)]
+    assert [event["type"] for event in events] == ["team_join", "member_joined_channel", "team_join"]
+    assert (events[1]["user"], events[1]["channel"][0], events[1]["channel_type"]) == (dave, "C", "C")
+    assert events[0]["user"] == events[2]["user"]
+
+
 def test_many_teams_and_a_flood_over_them(sandbox: SandboxProcess, control: SandboxControl) -> None:
     teams = control.add_teams(200)
     assert len({team["bot_token"] for team in teams}) == 200
@@ -549,6 +590,9 @@ def test_waiting_for_a_message_ends_with_a_clear_line(team: Workspace, control: 
         ("say", {"text": "x", "user": "alice", "channel": "@bob"}, 400, "only bob writes in @bob"),
         ("say", {"text": "x", "thread_ts": "now"}, 400, "thread_ts is 'now': expected a ts"),
         ("teams", {"count": 0}, 400, "count is 0: expected a whole number from 1 to"),
+        ("edit", {"channel": "general", "ts": "1.0", "text": "x"}, 404, "ts is '1.0': expected that of a"),
+        ("enter", {"channel": "nope", "user": "bob"}, 404, "channel 'nope' is unknown"),
+        ("join", {"name": "bob"}, 400, "name is 'bob': expected one that no member has"),
         ("flood", {}, 400, "count is missing"),
         ("flood", {"count": 1, "teams": []}, 400, "teams is []: expected a list of team ids"),
         ("flood/stop", {"id": 1_000_000}, 404, "flood 1000000 is unknown"),
