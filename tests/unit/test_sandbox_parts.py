@@ -67,7 +67,7 @@ def test_the_same_arguments_make_the_same_world() -> None:
         ("@botfleet", "<@U00001000>"),
         ("@Botfleet: hi, @alice.", "<@U00001000>: hi, <@U00001001>."),
         ("me@alice @nobody <@U00001000>", "me@alice @nobody <@U00001000>"),
-        ("see #general, #nowhere a#random &#general", "see <#C00001001|general>, #nowhere a#random &#general"),
+        ("see #general, #nowhere a#random", "see <#C00001001|general>, #nowhere a#random"),
     ],
 )
 def test_mentions(said: str, heard: str) -> None:
