@@ -494,6 +494,7 @@ def _counts(sandbox: Sandbox) -> dict[str, Any]:
         "messages": {by: sum(team.posted[by] for team in teams) for by in ("human", "bot")},
         "calls": dict(sandbox.call_counts),
         "floods": [load.summary() for load in sandbox.floods],
+        "reactions": sandbox.reactions.seq,
         "seq": sandbox.messages.seq,
     }
 

@@ -1,0 +1,46 @@
+"""Runs handlers' Celery tasks at once, in the test's own thread, with their retries but not their waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import Ignore, Reject, Retry
+
+from ..handlers.binding import bind
+from ..handlers.context import HandlerContext
+from ..handlers.loader import Loaded
+
+
+class Runner:
+    """The tasks of some handlers.
+
+    Attributes:
+        subscriptions: what the handlers want.
+    """
+
+    def __init__(self, loaded: Loaded, context: HandlerContext) -> None:
+        # Nothing is ever sent through it.
+        self._app = Celery("botfleet-test", broker="memory://", set_as_current=False)
+        self.subscriptions = bind(self._app, loaded, context)
+
+    def run(self, task: str, task_id: str, argument: object, kwargs: Mapping[str, Any]) -> None:
+        """Runs a task until it is done, or is not tried again.
+
+        Raises:
+            Exception: what the last try raised.
+        """
+        args: tuple[object, ...] = (argument,)
+        retries = 0
+        while True:
+            try:
+                self._app.tasks[task].apply(args, dict(kwargs), task_id=task_id, retries=retries, throw=True)
+            except Retry as again:
+                if again.sig is None:
+                    return  # Raised by the handler itself: Celery sends nothing.
+                args, kwargs, retries = again.sig.args, again.sig.kwargs, again.sig.options["retries"]
+            except (Ignore, Reject):
+                return
+            else:
+                return
