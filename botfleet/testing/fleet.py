@@ -219,9 +219,13 @@ class Fleet:
     @contextmanager
     def _acting(self, late: float = 0.0) -> Iterator[None]:
         team = self.team_id
+        # Asked for first: not every stage has one, and then nothing is to happen at all.
+        clock = self._stage.clock if late else None
         self._mark()
         yield
-        self._stage.settle(team, late)
+        if clock is not None:
+            clock.skip(late)
+        self._stage.settle(team)
 
     def _mark(self) -> None:
         """What happened until now belongs to an earlier act."""

@@ -12,7 +12,6 @@ import json
 import time
 from collections import deque
 from collections.abc import Sequence
-from itertools import chain
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -20,10 +19,10 @@ from ..errors import UsageError
 from ..fleet import Fleet as Bots
 from ..handlers.commands import Commands, handlers_of
 from ..handlers.context import HandlerContext
-from ..handlers.declare import Handler
+from ..handlers.handler import Handler
 from ..handlers.loader import Loaded, load
 from ..model import Command, Subscription
-from ..publishing.router import Router
+from ..publishing.router import Router, wanted_by
 from ..sandbox.service import Options, Sandbox
 from ..secrets import Seal
 from ..settings import Settings
@@ -127,8 +126,7 @@ class InProcess(Stage):
     def calls(self, team: str, after: int) -> list[Call]:
         return [call for whose, call in self._api.calls[after:] if whose == team]
 
-    def settle(self, team: str, late: float = 0.0) -> None:
-        self._clock.skip(late)
+    def settle(self, team: str) -> None:
         runs = 0
         while self._waiting or self._gathered:
             runs += 1
@@ -161,7 +159,7 @@ class InProcess(Stage):
     def _read_subscriptions(self) -> None:
         version = self._store.subscriptions_version()
         if version != self._router_version:
-            self._router = Router(chain.from_iterable(self._store.subscriptions().values()))
+            self._router = Router(wanted_by(self._store.subscriptions()))
             self._router_version = version
 
     def _next(self) -> list[Delivery]:

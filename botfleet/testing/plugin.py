@@ -6,14 +6,15 @@ pytest imports it in every project that has botfleet installed, so it imports no
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from ..settings import Settings
     from .fleet import Fleet
+    from .processes import Processes
 
 FLAG = "--botfleet-sandbox"
 TEAM = "Acme Inc"
@@ -32,8 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Adds the mark."""
     config.addinivalue_line(
         "markers",
-        "botfleet(handlers=[...], **settings): what the fixture `fleet` runs: modules of handlers, and "
-        "settings by their names in celeryconfig.py without botfleet_",
+        "botfleet(handlers=[...], sandbox=True, **settings): what the fixture `fleet` runs: modules of "
+        f"handlers, and settings by name without botfleet_; sandbox=False skips the test with {FLAG}",
     )
 
 
@@ -41,21 +42,61 @@ def pytest_configure(config: pytest.Config) -> None:
 def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """A team with alice, bob, carol and the project's bot; see docs/testing.md."""
     from .fleet import Fleet
-    from .inprocess import InProcess
 
-    stage = InProcess(_settings(request))
-    yield Fleet(stage, TEAM)
+    named = _named(request)
+    outside_too = named.pop("sandbox", True)
+    settings = _settings(request, named)
+    if request.config.getoption(FLAG):
+        from .outside import Outside
+
+        if not outside_too:
+            pytest.skip(f"with {FLAG} its mark leaves it out")
+        outside = Outside(request.getfixturevalue("botfleet_processes"), settings)
+        yield Fleet(outside, TEAM)
+        outside.close()
+    else:
+        from .inprocess import InProcess
+
+        yield Fleet(InProcess(settings), TEAM)
 
 
-def _settings(request: pytest.FixtureRequest) -> Settings:
-    """The project's settings, and what the test's mark says; the environment's do not count."""
+@pytest.fixture(scope="session")
+def botfleet_processes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Processes]:
+    """The server, sandbox and worker of the whole session; started when a test first needs them."""
+    from .processes import Processes
+
+    processes = Processes(request.config.rootpath, tmp_path_factory.mktemp("botfleet"))
+    yield processes
+    processes.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds the end of the worker's log to the report of a test that failed."""
+    report = yield
+    processes = getattr(item, "funcargs", {}).get("botfleet_processes")
+    if report.failed and processes is not None:
+        report.sections.append(("botfleet worker", processes.tail()))
+    return report
+
+
+def _named(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What the marks of a test say; the closest one wins."""
+    marks = reversed(list(request.node.iter_markers("botfleet")))
+    return {name: value for mark in marks for name, value in mark.kwargs.items()}
+
+
+def _settings(request: pytest.FixtureRequest, named: dict[str, Any]) -> Settings:
+    """The project's settings, and those that the test names; the environment's do not count."""
     from ..configuration import deployment
     from ..settings import Settings
 
     root = str(request.config.rootpath)
     if root not in sys.path:
         sys.path.insert(0, root)
-    marks = reversed(list(request.node.iter_markers("botfleet")))
-    named = {name: value for mark in marks for name, value in mark.kwargs.items()}
     in_memory = {"broker_url": "memory://", "store_url": "memory://"}
     return Settings.load(deployment(), {}, **named, **in_memory)

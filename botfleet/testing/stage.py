@@ -44,13 +44,8 @@ class Stage(ABC):
         """Lets a new team install the bot, and gives its id once the bot is connected."""
 
     @abstractmethod
-    def settle(self, team: str, late: float = 0.0) -> None:
-        """Returns when the fleet has done what there was to do.
-
-        Args:
-            team: where something happened.
-            late: seconds that its tasks are to wait before they are run.
-        """
+    def settle(self, team: str) -> None:
+        """Returns when the fleet has done what there was to do, after something happened in a team."""
 
     @abstractmethod
     def calls(self, team: str, after: int) -> list[Call]:

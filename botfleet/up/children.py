@@ -58,6 +58,11 @@ class Child:
         """The process id; 0 before the start."""
         return self._process.pid if self._process else 0
 
+    @property
+    def ended(self) -> bool:
+        """Whether it was started and has ended."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self) -> None:
         """Starts it. In a session of its own, so that a terminal's Ctrl-C reaches only `up`."""
         with self.log.open("ab") as log:
