@@ -252,6 +252,7 @@ class World:
         self.teams: dict[str, Team] = {}
         self.tokens: dict[str, Token] = {}
         self.uploads: dict[str, File] = {}  # by ticket, while their bytes are waited for
+        self._moment = 0
 
     def add_team(self, name: str | None = None) -> Team:
         """Create a team with its people, channels, bot and first token."""
@@ -311,6 +312,11 @@ class World:
         channel = Channel(channel_id, user.name, "im", [user.id, team.bot.id])
         team.channels[channel_id] = channel
         return channel, True
+
+    def next_moment(self) -> str:
+        """Give a timestamp above every earlier one of this kind, for what happens in no channel."""
+        self._moment = max(int(self.clock() * 1_000_000), self._moment + 1)
+        return timestamp(self._moment)
 
     def next_ts(self, channel: Channel) -> str:
         """Give a timestamp above every earlier one of the channel."""

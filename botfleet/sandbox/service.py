@@ -178,7 +178,7 @@ class Sandbox:
 
     def welcome(self, team: Team, user: User) -> None:
         """Tell that a member joined the team."""
-        now = f"{self.clock():.6f}"
+        now = self.world.next_moment()
         self.send_event(team, {"type": "team_join", "user": user.as_slack(), "event_ts": now})
 
     def direct(self, team: Team, user: User) -> Channel:

@@ -41,7 +41,7 @@ BOT_NAME = "bot"
 #: The group of the handlers' subscriptions in the store.
 _GROUP = "handler"
 #: Runs of handlers for one act; more than that is a bot that answers itself for ever.
-_MOST_RUNS = 10_000
+_MOST_RUNS = 1000
 
 
 class Delivery(NamedTuple):

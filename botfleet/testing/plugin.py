@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FLAG = "--botfleet-sandbox"
 TEAM = "Acme Inc"
+_PROCESSES = pytest.StashKey["Processes"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,6 +69,7 @@ def botfleet_processes(
     from .processes import Processes
 
     processes = Processes(request.config.rootpath, tmp_path_factory.mktemp("botfleet"))
+    request.config.stash[_PROCESSES] = processes
     yield processes
     processes.close()
 
@@ -78,8 +80,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds the end of the worker's log to the report of a test that failed."""
     report = yield
-    processes = getattr(item, "funcargs", {}).get("botfleet_processes")
-    if report.failed and processes is not None:
+    processes = item.config.stash.get(_PROCESSES, None)
+    if report.failed and processes is not None and "fleet" in getattr(item, "fixturenames", ()):
         report.sections.append(("botfleet worker", processes.tail()))
     return report
 
@@ -98,5 +100,6 @@ def _settings(request: pytest.FixtureRequest, named: dict[str, Any]) -> Settings
     root = str(request.config.rootpath)
     if root not in sys.path:
         sys.path.insert(0, root)
+    chosen = {f"botfleet_{name}": value for name, value in named.items()}
     in_memory = {"broker_url": "memory://", "store_url": "memory://"}
-    return Settings.load(deployment(), {}, **named, **in_memory)
+    return Settings.load({**deployment(), **chosen}, {}, **in_memory)

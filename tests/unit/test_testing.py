@@ -1,0 +1,423 @@
+"""The testing kit in-process: what a bot's author asks of the fixture `fleet`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from botfleet import BatchFailed, Client, Commands, Event, Match, command, on
+from botfleet.errors import SlackError, UsageError
+from botfleet.sandbox import SandboxError
+from botfleet.testing import Call, Fleet, Reaction
+
+pytestmark = pytest.mark.botfleet(handlers=[])
+
+
+@command("ping")
+def ping(event: Event, client: Client) -> None:
+    client.reply("pong")
+
+
+@command("echo")
+def echo(event: Event, client: Client, match: Match) -> None:
+    client.reply(f"{event.user} {match.expression}")
+
+
+# What people do
+
+
+@pytest.mark.parametrize("text", ["@bot ping", "@bot: PING", "bot ping", "Bot, ping"])
+def test_the_bot_is_spoken_to(fleet: Fleet, text: str) -> None:
+    fleet.load(ping)
+    fleet.say("#general", text)
+    assert fleet.replies == ["pong"]
+
+
+def test_it_may_have_nothing_to_say(fleet: Fleet) -> None:
+    fleet.load(ping)
+    fleet.say("#general", "@bot ping")
+    fleet.say("#general", "ping")
+    assert fleet.replies == []
+
+
+def test_direct_messages(fleet: Fleet) -> None:
+    fleet.load(ping)
+    fleet.dm("ping", "bob")
+    assert [(one.text, one.channel, one.user) for one in fleet.messages] == [("pong", "@bob", "bot")]
+    fleet.say("@carol", "ping")
+    assert fleet.messages[0].channel == "@carol"
+
+
+def test_names_become_references_and_references_names(fleet: Fleet) -> None:
+    @command("who")
+    def who(event: Event, client: Client) -> None:
+        heard.append(event.text)
+        client.reply(f"<@{event.user}> is in <#{event.channel}|general>, not <@U9>")
+
+    heard: list[str] = []
+    fleet.load(who)
+    said = fleet.say("#general", "@bot who is @alice in #random?", user="bob")
+    alice, bot, random = fleet.id("@alice"), fleet.id("@bot"), fleet.id("#random")
+    assert heard == [f"<@{bot}> who is <@{alice}> in <#{random}|random>?"]
+    assert fleet.replies == ["@bob is in #general, not <@U9>"]
+    assert (said.text, said.raw, said.user) == ("@bot who is @alice in #random?", heard[0], "bob")
+
+
+def test_threads(fleet: Fleet) -> None:
+    fleet.load(ping)
+    first = fleet.say("#general", "who is there?")
+    second = fleet.say(first, "@bot ping", thread=first)
+    assert (second.channel, second.thread) == ("#general", first.ts)
+    assert [(one.text, one.thread) for one in fleet.messages] == [("pong", first.ts)]
+
+
+def test_reactions_edits_ends_and_joining_are_heard(fleet: Fleet) -> None:
+    @on("reaction_added", "reaction_removed", "member_joined_channel", "team_join")
+    def told(event: Event) -> None:
+        heard.append((event.type, event.user))
+
+    @on("message", subtypes=["message_changed", "message_deleted"])
+    def changed(event: Event) -> None:
+        heard.append((event.subtype, event.text))
+
+    heard: list[tuple[Any, ...]] = []
+    fleet.load(told, changed)
+    said = fleet.say("#general", "one")
+    fleet.react(said, "eyes", "bob")
+    fleet.unreact(said, "eyes", "bob")
+    fleet.edit(said, "two @carol")
+    fleet.delete(said)
+    fleet.join("#random", "@carol")
+    fleet.join_team("dave")
+    fleet.join_team("dave")
+    bob, carol, dave = (fleet.id(name) for name in ("@bob", "@carol", "@dave"))
+    assert heard == [
+        ("reaction_added", bob),
+        ("reaction_removed", bob),
+        ("message_changed", f"two <@{carol}>"),
+        ("message_deleted", ""),
+        ("member_joined_channel", carol),
+        ("team_join", dave),
+        ("team_join", dave),
+    ]
+
+
+def test_any_event(fleet: Fleet) -> None:
+    @on("pin_added")
+    def pinned(event: Event) -> None:
+        heard.append(event.payload)
+
+    heard: list[dict[str, Any]] = []
+    fleet.load(pinned)
+    fleet.send({"type": "pin_added", "user": "@alice", "item": {"channel": "#general"}, "pins": ["@bob", 2]})
+    assert heard == [
+        {
+            "type": "pin_added",
+            "user": fleet.id("@alice"),
+            "item": {"channel": fleet.id("#general")},
+            "pins": [fleet.id("@bob"), 2],
+        }
+    ]
+
+
+def test_teams_are_apart(fleet: Fleet) -> None:
+    fleet.load(echo)
+    beta = fleet.team("beta")
+    assert beta is fleet.team("beta")
+    assert beta.team_id != fleet.team_id
+    beta.say("#general", "@bot echo b")
+    fleet.say("#general", "@bot echo a")
+    assert fleet.replies == [f"{fleet.id('@alice')} a"]
+    assert beta.replies == [f"{beta.id('@alice')} b"]
+
+
+def test_what_is_unknown_is_named(fleet: Fleet) -> None:
+    fleet.load(ping)
+    with pytest.raises(SandboxError, match=r"channel '#nowhere' is unknown in T.*general, random"):
+        fleet.say("#nowhere", "hi")
+    with pytest.raises(SandboxError, match="user 'zoe' is unknown"):
+        fleet.say("#general", "hi", user="zoe")
+    with pytest.raises(UsageError, match=r"'#nowhere' is unknown; takes one of #general, "):
+        fleet.id("#nowhere")
+    with pytest.raises(UsageError, match="3 is no handler"):
+        fleet.load(3)
+
+
+# What the bot does
+
+
+def test_plain_text_goes_over_the_socket_and_the_rest_by_the_web_api(fleet: Fleet) -> None:
+    @command("cheer")
+    def cheer(event: Event, client: Client) -> None:
+        client.web.reactions_add(channel=event.channel, timestamp=event.ts, name="tada")
+        client.reply("hooray", icon_emoji=":tada:")
+        client.reply("plain")
+
+    fleet.load(cheer)
+    said = fleet.say("#general", "@bot cheer")
+    assert fleet.replies == ["hooray", "plain"]
+    assert fleet.reactions == [Reaction("tada", "#general", said.ts)]
+    assert [call.method for call in fleet.calls] == ["reactions.add", "chat.postMessage"]
+    posted = fleet.calls[1]
+    assert posted.error is None
+    assert (posted.arguments["text"], posted.arguments["channel"]) == ("hooray", said.channel_id)
+    assert fleet.messages[0].extras == {"icons": {"emoji": ":tada:"}}
+    assert "xoxb" not in repr(fleet.calls)
+
+
+def test_edits_and_notes_for_one_person(fleet: Fleet) -> None:
+    @command("work")
+    def work(event: Event, client: Client) -> None:
+        ts = client.web.chat_postMessage(channel=str(event.channel), text="working …")["ts"]
+        client.web.chat_update(channel=str(event.channel), ts=ts, text="done")
+        client.web.chat_postEphemeral(channel=str(event.channel), user=str(event.user), text="psst")
+
+    fleet.load(work)
+    fleet.say("#general", "@bot work")
+    assert fleet.replies == ["working …", "psst"]
+    working, done, psst = fleet.messages
+    assert (done.text, done.ts, done.edited, working.edited) == ("done", working.ts, True, False)
+    assert (psst.ephemeral, done.ephemeral) == (True, False)
+
+
+def test_a_message_of_the_bots_can_be_answered(fleet: Fleet) -> None:
+    @on("reaction_added")
+    def thank(event: Event, client: Client) -> None:
+        client.message(event.channel, f"thanks for {event.get('reaction')}")
+
+    fleet.load(ping, thank)
+    fleet.dm("ping")
+    fleet.react(fleet.messages[0], "heart")
+    assert fleet.replies == ["thanks for heart"]
+
+
+def test_what_the_bot_says_by_the_web_api_is_heard(fleet: Fleet) -> None:
+    @on("message", own=True)
+    def count(event: Event, client: Client) -> None:
+        if event.text.isdigit() and int(event.text) < 3:
+            client.reply(str(int(event.text) + 1), icon_emoji=":1234:")
+
+    fleet.load(count)
+    fleet.say("#general", "0")
+    assert fleet.replies == ["1", "2", "3"]
+
+
+def test_a_bot_that_answers_itself_is_told(fleet: Fleet) -> None:
+    @on("message", own=True)
+    def again(event: Event, client: Client) -> None:
+        client.reply("again", icon_emoji=":repeat:")
+
+    fleet.load(again)
+    with pytest.raises(UsageError, match="does the bot answer itself"):
+        fleet.say("#general", "once")
+
+
+# What is run
+
+
+class Greeter(Commands):
+    def on_hello(self) -> None:
+        self.on("reaction_added", self.cheer)
+
+    def on_team_join(self, data: Event) -> None:
+        self.message(str(data.user), "Welcome!")
+
+    def cheer(self, data: Event) -> None:
+        self.message(str(data.channel), "Hooray!")
+
+
+def test_classes_of_commands_and_their_listeners(fleet: Fleet) -> None:
+    fleet.load(Greeter)
+    fleet.join_team("dave")
+    assert [(one.text, one.channel) for one in fleet.messages] == [("Welcome!", "@dave")]
+    fleet.react(fleet.say("#general", "look"), "eyes")
+    assert fleet.replies == ["Hooray!"]
+
+
+def test_modules_by_themselves_and_by_name(fleet: Fleet) -> None:
+    import tasks.hello
+
+    fleet.load(tasks.hello)
+    fleet.dm("ping")
+    assert fleet.replies == ["pong"]
+    fleet.load("tasks.welcome")
+    fleet.dm("ping")
+    assert fleet.replies == []
+
+
+@pytest.mark.botfleet(handlers=["tasks"], aliases=["robot"])
+def test_a_mark_chooses_modules_and_settings(fleet: Fleet) -> None:
+    fleet.say("#general", "robot ping")
+    assert fleet.replies == ["pong"]
+
+
+def test_batches_have_all_that_waits(fleet: Fleet) -> None:
+    @on("message", own=True, batch=2)
+    def archive(events: list[Event]) -> None:
+        batches.append([event.text for event in events])
+
+    @command("count")
+    def count(event: Event, client: Client) -> None:
+        for number in (1, 2):
+            client.reply(str(number), icon_emoji=":1234:")
+
+    batches: list[list[str]] = []
+    fleet.load(archive, count)
+    fleet.dm("count")
+    assert batches == [["count", "1"], ["2"]]
+
+
+def test_what_is_not_done_of_a_batch_is_tried_again(fleet: Fleet) -> None:
+    @on("message", batch=10)
+    def archive(events: list[Event]) -> None:
+        tries.append([event.text for event in events])
+        if len(tries) == 1:
+            raise BatchFailed(0)
+
+    tries: list[list[str]] = []
+    fleet.load(archive)
+    fleet.say("#general", "one")
+    assert tries == [["one"], ["one"]]
+
+
+# What goes wrong
+
+
+class Mine(Exception):
+    """An exception that can't be pickled."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__("mine")
+
+
+@on("message")
+def fail(event: Event) -> None:
+    raise Mine(1, 2)
+
+
+def test_what_a_handler_raises_reaches_the_test_and_hinders_no_other(fleet: Fleet) -> None:
+    fleet.load(fail, ping)
+    with pytest.raises(Mine):
+        fleet.dm("ping")
+    assert fleet.replies == ["pong"]
+    assert [type(exc) for exc in fleet.errors] == [Mine]
+    fleet.raise_errors = False
+    fleet.dm("ping")
+    assert len(fleet.errors) == 2
+
+
+def test_several_failures_come_together(fleet: Fleet) -> None:
+    @on("message")
+    def other(event: Event) -> None:
+        raise ValueError
+
+    fleet.load(fail, other)
+    with pytest.raises(ExceptionGroup) as caught:
+        fleet.say("#general", "x")
+    assert {type(exc) for exc in caught.value.exceptions} == {Mine, ValueError}
+
+
+def test_retries_take_no_time(fleet: Fleet) -> None:
+    @on("message", retry_backoff=60, max_retries=2)
+    def try_again(event: Event, client: Client) -> None:
+        tries.append(event.text)
+        if len(tries) < 3:
+            raise ConnectionError
+        client.reply("at last")
+
+    tries: list[str] = []
+    fleet.load(try_again)
+    began = time.monotonic()
+    fleet.say("#general", "x")
+    assert (fleet.replies, len(tries)) == (["at last"], 3)
+    assert time.monotonic() - began < 5
+
+
+def test_the_last_try_is_the_one_that_counts(fleet: Fleet) -> None:
+    @on("message", max_retries=1)
+    def try_twice(event: Event) -> None:
+        tries.append(event.text)
+        raise ConnectionError(str(len(tries)))
+
+    tries: list[str] = []
+    fleet.load(try_twice)
+    with pytest.raises(ConnectionError, match="2"):
+        fleet.say("#general", "x")
+
+
+def test_slack_may_refuse(fleet: Fleet) -> None:
+    @command("post")
+    def post(event: Event, client: Client) -> None:
+        client.reply("posted", icon_emoji=":x:")
+
+    fleet.load(post)
+    fleet.fail("chat.postMessage", "channel_not_found", times=4)
+    with pytest.raises(SlackError) as caught:
+        fleet.dm("post")
+    assert caught.value.error == "channel_not_found"
+    assert [call.error for call in fleet.calls] == ["channel_not_found"] * 4
+    fleet.dm("post")
+    assert fleet.replies == ["posted"]
+
+
+def test_rate_limits_take_the_fleets_time(fleet: Fleet) -> None:
+    @command("post")
+    def post(event: Event, client: Client) -> None:
+        client.reply("posted", icon_emoji=":x:")
+
+    fleet.load(post)
+    fleet.fail("chat.postMessage", "ratelimited", retry_after=7)
+    before, began = fleet.clock(), time.monotonic()
+    fleet.dm("post")
+    assert fleet.replies == ["posted"]
+    assert [call.error for call in fleet.calls] == ["ratelimited", None]
+    assert fleet.clock() - before == pytest.approx(7)
+    assert time.monotonic() - began < 5
+
+
+def test_what_slack_refuses_on_the_socket_fails_the_test(fleet: Fleet) -> None:
+    @command("lose")
+    def lose(event: Event, client: Client) -> None:
+        client.message("C0404", "gone")
+
+    fleet.load(lose)
+    with pytest.raises(SlackError, match="channel_not_found"):
+        fleet.dm("lose")
+
+
+# Time
+
+
+def test_late_events_are_dropped(fleet: Fleet) -> None:
+    fleet.load(ping)
+    before = fleet.clock()
+    fleet.dm("ping", late=29)
+    assert fleet.replies == ["pong"]
+    fleet.dm("ping", late=31)
+    assert fleet.replies == []
+    assert fleet.clock() - before == pytest.approx(60)
+
+
+def test_the_clock_goes_one_way_and_shows_in_events(fleet: Fleet) -> None:
+    @on("message")
+    def note(event: Event) -> None:
+        times.append(event.received_at)
+
+    times: list[float] = []
+    fleet.load(note)
+    first = fleet.say("#general", "one")
+    fleet.clock.advance(3600)
+    second = fleet.say("#general", "two")
+    assert times[1] - times[0] == pytest.approx(3600)
+    assert float(second.ts) - float(first.ts) == pytest.approx(3600, abs=1)
+    with pytest.raises(UsageError, match="can't go back"):
+        fleet.clock.advance(-1)
+
+
+def test_the_values_are_plain(fleet: Fleet) -> None:
+    fleet.load(ping)
+    fleet.dm("ping")
+    assert repr(fleet) == "<Fleet Acme Inc>"
+    assert Call("a.b") == Call("a.b", None, {})
