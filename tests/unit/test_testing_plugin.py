@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-# What is imported now need not be imported by each project anew.
-import botfleet.testing.inprocess  # noqa: F401
+from botfleet.settings import Settings
+from botfleet.testing import Fleet
+from botfleet.testing.inprocess import InProcess
 
 pytest_plugins = ["pytester"]
 
@@ -25,7 +26,15 @@ def test_ping(fleet):
     assert fleet.replies == ["pong"]
 """
 #: The plugins of this project's own tests are no part of it.
-QUIET = ("-p", "no:valkey", "-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
+QUIET = ("-p", "no:valkey", "-p", "no:randomly", "-p", "no:hypothesispytest", "-W", "error")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded() -> None:
+    """What is imported by now need not be imported by each project anew."""
+    fleet = Fleet(InProcess(Settings(handlers=())), "Acme Inc")
+    fleet.load("tasks.hello")
+    fleet.dm("ping")
 
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
