@@ -218,9 +218,9 @@ class Fleet:
 
     @contextmanager
     def _acting(self, late: float = 0.0) -> Iterator[None]:
-        team = self.team_id
         # Asked for first: not every stage has one, and then nothing is to happen at all.
         clock = self._stage.clock if late else None
+        team = self.team_id
         self._mark()
         yield
         if clock is not None:

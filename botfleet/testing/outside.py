@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import time
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -15,6 +16,7 @@ from ..handlers.commands import Commands
 from ..handlers.handler import Handler
 from ..model import Command
 from ..settings import Settings
+from ..slack.session import Timing
 from .clock import Clock
 from .probes import PROBE, passed
 from .processes import Processes
@@ -22,6 +24,12 @@ from .seen import Call
 from .stage import Stage
 
 _numbers = itertools.count(1)
+#: A bot may say so many things at once over its socket, and then one a second (`slack.session.Timing`).
+_BURST = Timing().send_burst
+_TURN = 1.0 / Timing().send_rate + 0.3
+_LOOK = 0.01
+#: Messages among which those of the last seconds are.
+_RECENT = 200
 
 
 class Outside(Stage):
@@ -70,6 +78,8 @@ class Outside(Stage):
             before = now
             self._pass_probe(team)
             self._pass_ping(team)
+            if self._is_slowed_down(team):
+                self._await_next(before)
 
     def calls(self, team: str, after: int) -> list[Call]:
         return [Call(one["method"], one["error"]) for one in self.control.calls(after, team=team)]
@@ -126,6 +136,18 @@ class Outside(Stage):
             return any(ping.get(PROBE) == number for ping in pings) or not self._is_connected(team)
 
         self._processes.wait_for(arrived, "a ping came through")
+
+    def _is_slowed_down(self, team: str) -> bool:
+        """Whether messages may wait for their turn on the bot's socket, which a ping does not."""
+        recent, _ = self.control.messages(max(0, self._seen()[0] - _RECENT), team=team, by="bot")
+        since = time.time() - _BURST
+        return sum(one["via"] == "socket" and float(one["ts"]) > since for one in recent) >= _BURST
+
+    def _await_next(self, before: tuple[Any, ...]) -> None:
+        """Waits for a message whose turn it is next, if there is one."""
+        deadline = time.monotonic() + _TURN
+        while self._seen() == before and time.monotonic() < deadline:
+            time.sleep(_LOOK)
 
 
 def _module_of(what: object) -> str:

@@ -79,8 +79,12 @@ class Processes:
         self._end_worker()
         self.bots.store.put_subscriptions(_HANDLERS, [])
         self._environment = chosen
+        self._spread_probes(set())
         self._start_worker()
-        self._spread_probes()
+        named = {one.queue for one in self.bots.store.subscriptions()[_HANDLERS] if one.queue}
+        if named:
+            self._spread_probes(named)
+            self.wait_for(self._is_ready, "the holder knows the probes")
 
     def wait_for(self, condition: Callable[[], object], what: str, timeout: float = _READY) -> None:
         """Waits until something is so.
@@ -126,16 +130,13 @@ class Processes:
         version = store.subscriptions_version()
         return any(one.subscriptions == version and not one.standby for one in store.holders())
 
-    def _spread_probes(self) -> None:
-        """Has probes come through each queue that events wait in."""
-        store = self.bots.store
-        named = {one.queue for one in store.subscriptions()[_HANDLERS] if one.queue}
+    def _spread_probes(self, named: set[str]) -> None:
+        """Has probes come through each queue that events wait in, also through those that handlers name."""
         self.queues = sorted({*EVENT_QUEUES, *named})
         probe = mark.subscription
         # Without something that tells them apart they would be published as one.
         wanted = [structs.replace(probe, queue=queue, kwargs={"method": queue}) for queue in self.queues]
-        store.put_subscriptions(_PROBES, wanted)
-        self.wait_for(self._is_ready, "the holder knows the probes")
+        self.bots.store.put_subscriptions(_PROBES, wanted)
 
 
 def _inherited() -> dict[str, str]:

@@ -79,16 +79,16 @@ def test_many_at_once(fleet):
         team.say("#general", "@bot ping")
         assert team.replies == ["pong"]
 
+def test_more_than_goes_out_at_once(fleet):
+    for _ in range(11):
+        fleet.dm("ping")
+        assert fleet.replies == ["pong"]
+
 def test_refusals(fleet):
     fleet.fail("chat.postMessage", "ratelimited", retry_after=1)
     fleet.say("#general", "@bot cheer")
     assert fleet.replies == ["hooray"]
     assert fleet.calls[-2].error == "ratelimited"
-
-def test_others(fleet):
-    fleet.load("other")
-    fleet.dm("ping")
-    assert fleet.replies == ["something else"]
 
 def test_late(fleet):
     fleet.dm("ping", late=60)
@@ -107,6 +107,11 @@ def test_inner(fleet):
 def test_marked(fleet):
     fleet.dm("ping")
     assert fleet.replies == ["pong"]
+
+def test_others(fleet):
+    fleet.load("other")
+    fleet.dm("ping")
+    assert fleet.replies == ["something else"]
 """
 QUIET = ("-p", "no:valkey", "-p", "no:randomly", "-p", "no:hypothesispytest")
 
@@ -120,13 +125,13 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def test_the_same_tests_pass_in_process(project: pytest.Pytester) -> None:
-    project.runpytest_subprocess(*QUIET).assert_outcomes(passed=11)
+    project.runpytest_subprocess(*QUIET).assert_outcomes(passed=12)
 
 
 @pytest.mark.network
 def test_the_same_tests_pass_with_real_processes(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess(*QUIET, "--botfleet-sandbox", "-rs", timeout=110)
-    result.assert_outcomes(passed=8, skipped=3)
+    result.assert_outcomes(passed=9, skipped=3)
     result.stdout.fnmatch_lines_random(
         [
             "SKIPPED*--botfleet-sandbox its clock can't be moved",
