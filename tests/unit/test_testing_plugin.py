@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from botfleet.testing.inprocess import InProcess
 
 pytest_plugins = ["pytester"]
 
+ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = """
 from botfleet import command
 
@@ -140,6 +144,17 @@ def test_a_project_without_handlers(pytester: pytest.Pytester, monkeypatch: pyte
         """
     )
     run(pytester).assert_outcomes(passed=1)
+
+
+def test_the_examples_of_the_documentation_pass(project: pytest.Pytester) -> None:
+    """With the reference bot, as a new user has it."""
+    shutil.copytree(ROOT / "tasks", project.path / "tasks", dirs_exist_ok=True)
+    (project.path / "tasks" / "pong.py").unlink()
+    page = (ROOT / "docs" / "testing.md").read_text()
+    examples = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    for number, example in enumerate(examples):
+        (project.path / f"test_{number}.py").write_text(example)
+    run(project).assert_outcomes(passed=page.count("\ndef test_"))
 
 
 def test_the_mark_and_the_flag_are_told(pytester: pytest.Pytester) -> None:
