@@ -11,6 +11,7 @@ from typing import Any
 
 from .call import Call, SlackError
 from .model import Channel, File, Json
+from .service import Sandbox
 from .webhandler import Discreet
 
 TITLES = 100
@@ -48,15 +49,19 @@ class UploadHandler(Discreet):
 
     def post(self, ticket: str) -> None:
         """Take the bytes."""
-        file = self.sandbox.world.uploads.pop(ticket, None)
-        if file is None:
-            self.set_status(404)
-            self.finish("Not Found")
-            return
         parts = [part for given in self.request.files.values() for part in given]
-        file.received = len(parts[0]["body"] if parts else self.request.body)
-        self.set_status(200 if file.received == file.length else 400)
-        self.finish(f"OK - {file.received}" if file.received == file.length else "Bad Request")
+        status, answer = receive(self.sandbox, ticket, len(parts[0]["body"] if parts else self.request.body))
+        self.set_status(status)
+        self.finish(answer)
+
+
+def receive(sandbox: Sandbox, ticket: str, size: int) -> tuple[int, str]:
+    """Take a file's bytes, by their number; give the HTTP status and the text of the answer."""
+    file = sandbox.world.uploads.pop(ticket, None)
+    if file is None:
+        return 404, "Not Found"
+    file.received = size
+    return (200, f"OK - {size}") if size == file.length else (400, "Bad Request")
 
 
 def _brought(call: Call, asked: Any) -> File:

@@ -25,6 +25,8 @@ from ..webapi import SlackApi
 NAME = "test"
 #: Nothing waits for its turn on the socket: time stands still, and the test wants to see it all.
 _TIMING = rtm.Timing(send_rate=1e6, send_burst=1_000_000)
+#: Seconds for which an answer waits for who asked; nobody is slow here.
+_ANSWERS_KEPT = 60.0
 #: Takes an event: where it is from, its frame as decoded and as it came, and its id where that is given.
 Publish = Callable[[Origin, Frame, bytes, str], None]
 
@@ -93,6 +95,8 @@ class Line:
                     self._holder.report(self.bot, action)
                 case rtm.Emit():
                     self._emit(action)
+                case rtm.Answered(ticket, answer):
+                    self._holder.store.put_answers({ticket: answer}, _ANSWERS_KEPT)
                 case rtm.Refused(reason):
                     self._holder.refused(SlackError("not_sent", detail=reason))
 

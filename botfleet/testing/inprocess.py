@@ -11,9 +11,9 @@ import dataclasses
 import json
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import UsageError
 from ..fleet import Fleet as Bots
@@ -55,12 +55,11 @@ class Delivery(NamedTuple):
 class _Store(MemoryStore):
     """Has what is put into a shard's queue taken out at once, as by a holder that waits for it."""
 
-    collect: Any = None
+    collect: Callable[[], None]
 
     def send(self, commands: Sequence[Command]) -> None:
         super().send(commands)
-        if self.collect is not None:
-            self.collect()
+        self.collect()
 
 
 class InProcess(Stage):
@@ -100,7 +99,12 @@ class InProcess(Stage):
         )
         self._store.collect = self._holder.collect
         self._context = HandlerContext(
-            store=self._store, seal=self._bots.seal, settings=self.settings, api=self._api, clock=self._clock
+            store=self._store,
+            seal=self._bots.seal,
+            settings=self.settings,
+            api=self._api,
+            clock=self._clock,
+            sleep=self._clock.skip,
         )
 
     @property

@@ -102,4 +102,6 @@ def _settings(request: pytest.FixtureRequest, named: dict[str, Any]) -> Settings
         sys.path.insert(0, root)
     chosen = {f"botfleet_{name}": value for name, value in named.items()}
     in_memory = {"broker_url": "memory://", "store_url": "memory://"}
-    return Settings.load({**deployment(), **chosen}, {}, **in_memory)
+    # Nobody is to wait for a channel's next turn.
+    unpaced = {"botfleet_send_rate": 0}
+    return Settings.load({**deployment(), **unpaced, **chosen}, {}, **in_memory)

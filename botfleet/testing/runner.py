@@ -1,4 +1,4 @@
-"""Runs handlers' Celery tasks at once, in the test's own thread, with their retries but not their waits."""
+"""Runs handlers' Celery tasks at once, in the test's own thread, with their retries."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ from ..handlers.loader import Loaded
 class Runner:
     """The tasks of some handlers.
 
+    Args:
+        loaded: the handlers.
+        context: what they need of this process; its `sleep` waits before each retry.
+
     Attributes:
         subscriptions: what the handlers want.
     """
 
     def __init__(self, loaded: Loaded, context: HandlerContext) -> None:
+        self._wait = context.sleep
         # Nothing is ever sent through it.
         self._app = Celery("botfleet-test", broker="memory://", set_as_current=False)
         self.subscriptions = bind(self._app, loaded, context)
@@ -40,6 +45,7 @@ class Runner:
                 if again.sig is None:
                     return  # Raised by the handler itself: Celery sends nothing.
                 args, kwargs, retries = again.sig.args, again.sig.kwargs, again.sig.options["retries"]
+                self._wait(again.sig.options.get("countdown") or 0.0)
             except (Ignore, Reject):
                 return
             else:

@@ -12,6 +12,7 @@ from urllib.request import Request
 
 from slack_sdk import WebClient
 from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
+from slack_sdk.web.file_upload_v2_result import FileUploadV2Result
 from tornado.httputil import HTTPFile, parse_body_arguments
 
 from ..sandbox.answers import answer
@@ -19,6 +20,7 @@ from ..sandbox.client import SandboxControl, SandboxError
 from ..sandbox.control import GETS, POSTS, messages
 from ..sandbox.control_faults import FAULTS
 from ..sandbox.fields import Fields, Refused
+from ..sandbox.files import receive
 from ..sandbox.model import Team
 from ..sandbox.service import Sandbox
 from ..secrets import Token
@@ -114,6 +116,10 @@ class _InnerClient(WebClient):
         if written.status >= 400:
             raise HTTPError(url, written.status, "", headers, io.BytesIO(written.body.encode()))
         return {"status": written.status, "headers": headers, "body": written.body}
+
+    def _upload_file(self, *, url: str, data: bytes, **options: Any) -> FileUploadV2Result:
+        status, body = receive(self._sandbox, url.rpartition("/")[2], len(data))
+        return FileUploadV2Result(status=status, body=body)
 
     def _note(self, method: str, token: str, given: dict[str, Any]) -> None:
         error = next(reversed(list(self._sandbox.calls.after(self._sandbox.calls.seq - 1))))["error"]

@@ -167,6 +167,69 @@ def test_plain_text_goes_over_the_socket_and_the_rest_by_the_web_api(fleet: Flee
     assert "xoxb" not in repr(fleet.calls)
 
 
+def test_all_that_a_client_does(fleet: Fleet) -> None:
+    @command("do")
+    def do(event: Event, client: Client) -> None:
+        sent = client.reply("one", wait=True)
+        assert sent is not None
+        client.update(sent, "two")
+        client.react("eyes", sent)
+        client.delete(sent)
+        client.ephemeral(event.user, "psst")
+        client.dm(event.user, "three")
+        client.upload(content="a,b", filename="table.csv", comment="four")
+        client.typing()
+        seen.append(sent.ts)
+
+    seen: list[str] = []
+    fleet.load(do)
+    fleet.say("#general", "@bot do", user="bob")
+    said = [(one.text, one.channel, one.edited, one.ephemeral) for one in fleet.messages]
+    assert said == [
+        ("one", "#general", False, False),
+        ("two", "#general", True, False),
+        ("psst", "#general", False, True),
+        ("three", "@bob", False, False),
+        ("four", "#general", False, False),
+    ]
+    assert [one.ts for one in fleet.reactions] == seen == [fleet.messages[0].ts]
+    assert [one.error for one in fleet.calls] == [None] * len(fleet.calls)
+
+
+def test_all_bots_are_spoken_for(fleet: Fleet) -> None:
+    @command("all")
+    def all_(event: Event, client: Client) -> None:
+        client.broadcast("hear")
+
+    fleet.load(all_)
+    teams = [fleet, *(fleet.team(f"team {number}") for number in range(5))]
+    for team in teams:
+        team.say("#random", "hi")
+    fleet.dm("all")
+    assert [team.replies for team in teams] == [["hear"]] * 6
+
+
+@pytest.mark.botfleet(send_rate=1)
+def test_who_wants_to_see_the_pace_can(fleet: Fleet) -> None:
+    @command("post")
+    def post(event: Event, client: Client) -> None:
+        for number in range(6):
+            client.reply(str(number), icon_emoji=":1234:")
+
+    fleet.load(post)
+    before = fleet.clock()
+    fleet.say("#general", "@bot post")
+    assert len(fleet.replies) == 6
+    assert fleet.clock() - before == pytest.approx(2)
+
+
+@pytest.mark.botfleet(shadow=True)
+def test_shadow_mode_says_nothing(fleet: Fleet) -> None:
+    fleet.load(ping)
+    fleet.say("#general", "@bot ping")
+    assert fleet.replies == []
+
+
 def test_edits_and_notes_for_one_person(fleet: Fleet) -> None:
     @command("work")
     def work(event: Event, client: Client) -> None:
@@ -319,8 +382,8 @@ def test_several_failures_come_together(fleet: Fleet) -> None:
     assert {type(exc) for exc in caught.value.exceptions} == {Mine, ValueError}
 
 
-def test_retries_take_no_time(fleet: Fleet) -> None:
-    @on("message", retry_backoff=60, max_retries=2)
+def test_retries_take_the_fleets_time(fleet: Fleet) -> None:
+    @on("message", retry_backoff=False, default_retry_delay=60, max_retries=2)
     def try_again(event: Event, client: Client) -> None:
         tries.append(event.text)
         if len(tries) < 3:
@@ -329,9 +392,10 @@ def test_retries_take_no_time(fleet: Fleet) -> None:
 
     tries: list[str] = []
     fleet.load(try_again)
-    began = time.monotonic()
+    before, began = fleet.clock(), time.monotonic()
     fleet.say("#general", "x")
     assert (fleet.replies, len(tries)) == (["at last"], 3)
+    assert fleet.clock() - before == pytest.approx(120)
     assert time.monotonic() - began < 5
 
 
@@ -375,6 +439,19 @@ def test_rate_limits_take_the_fleets_time(fleet: Fleet) -> None:
     assert [call.error for call in fleet.calls] == ["ratelimited", None]
     assert fleet.clock() - before == pytest.approx(7)
     assert time.monotonic() - began < 5
+
+
+def test_a_long_pause_is_waited_out_by_a_retry(fleet: Fleet) -> None:
+    @command("post", max_age=None)
+    def post(event: Event, client: Client) -> None:
+        client.reply("posted", icon_emoji=":x:")
+
+    fleet.load(post)
+    fleet.fail("chat.postMessage", "ratelimited", retry_after=600)
+    before = fleet.clock()
+    fleet.dm("post")
+    assert fleet.replies == ["posted"]
+    assert 600 <= fleet.clock() - before < 660
 
 
 def test_what_slack_refuses_on_the_socket_fails_the_test(fleet: Fleet) -> None:
