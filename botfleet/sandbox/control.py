@@ -148,9 +148,7 @@ def enter(sandbox: Sandbox, fields: Fields) -> Json:
     where, who = fields.needed("channel"), fields.needed("user")
     fields.end()
     user = _human(team, who)
-    channel = team.channel_named(where)
-    if channel is None or channel.kind == "im":
-        raise _unknown_channel(team, where)
+    channel = _channel(team, where)
     changes.enter(sandbox, team, channel, user)
     return {"team": team.id, "channel": channel.id, "user": user.id}
 
@@ -431,8 +429,7 @@ def _human(team: Team, name: str) -> User:
 def _channel(team: Team, name: str) -> Channel:
     channel = team.channel_named(name)
     if channel is None or channel.kind == "im":
-        names = ", ".join(c.name for c in islice(team.channels.values(), 10) if c.kind != "im")
-        raise Refused(404, f"channel {name!r} is unknown in {team.id}: expected one of {names}")
+        raise Refused(404, _unknown(team, name))
     return channel
 
 
@@ -449,7 +446,7 @@ def _place(sandbox: Sandbox, team: Team, where: str, user: User | None) -> tuple
     else:
         found = team.channel_named(where) or _unopened(sandbox, team, where)
         if found is None:
-            raise _unknown_channel(team, where)
+            raise Refused(404, f"{_unknown(team, where)}, or @user")
         channel = found
         partner = team.users[channel.user] if channel.kind == "im" else next(team.humans)
     if channel.kind == "im" and user not in (None, partner):
@@ -457,9 +454,9 @@ def _place(sandbox: Sandbox, team: Team, where: str, user: User | None) -> tuple
     return channel, user or partner
 
 
-def _unknown_channel(team: Team, where: str) -> Refused:
+def _unknown(team: Team, where: str) -> str:
     names = ", ".join(c.name for c in islice(team.channels.values(), 10) if c.kind != "im")
-    return Refused(404, f"channel {where!r} is unknown in {team.id}: expected one of {names}, or @user")
+    return f"channel {where!r} is unknown in {team.id}: expected one of {names}"
 
 
 def _message(sandbox: Sandbox, fields: Fields) -> tuple[Team, Channel, Message]:

@@ -139,7 +139,7 @@ class Sandbox:
         user.name = user.name if name is None else name
         user.real_name = user.real_name if real_name is None else real_name
         user.display_name = user.display_name if display_name is None else display_name
-        now = f"{self.clock():.6f}"
+        now = self.world.next_moment()
         event = {
             "type": "user_change",
             "user": user.as_slack(),
@@ -173,7 +173,7 @@ class Sandbox:
         self._tell_of_channel(team, kind, channel.id, user=next(team.humans).id)
 
     def _tell_of_channel(self, team: Team, kind: str, channel: Json | str, **more: str) -> None:
-        now = f"{self.clock():.6f}"
+        now = self.world.next_moment()
         self.send_event(team, {"type": kind, "channel": channel, **more, "event_ts": now})
 
     def welcome(self, team: Team, user: User) -> None:

@@ -142,6 +142,11 @@ class Fleet:
         with self._acting():
             self._control.join(user.removeprefix("@"), team=self.team_id, again=True)
 
+    def add_channel(self, channel: str, *, private: bool = False) -> None:
+        """Lets somebody create a channel; the bot is in it where it is private."""
+        with self._acting():
+            self._control.create_channel(channel.removeprefix("#"), private=private, team=self.team_id)
+
     def send(self, event: Mapping[str, Any]) -> None:
         """Sends the bot any event of Slack's; values like `@alice` and `#general` become ids."""
         with self._acting():

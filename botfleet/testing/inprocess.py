@@ -21,6 +21,7 @@ from ..handlers.commands import Commands, handlers_of
 from ..handlers.context import HandlerContext
 from ..handlers.handler import Handler
 from ..handlers.loader import Loaded, load
+from ..handlers.upkeep import HANDLERS as UPKEEP
 from ..model import Command, Subscription
 from ..publishing.router import Router, wanted_by
 from ..sandbox.service import Options, Sandbox
@@ -213,6 +214,8 @@ class InProcess(Stage):
             self._bind(load(self.settings.handlers))
 
     def _bind(self, loaded: Loaded) -> None:
+        # Beside them stand the system's own, as in a worker.
+        loaded = loaded._replace(handlers=(*loaded.handlers, *UPKEEP))
         self._runner = Runner(loaded, self._context)
         self._store.put_subscriptions(_GROUP, self._runner.subscriptions)
 

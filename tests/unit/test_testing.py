@@ -122,6 +122,20 @@ def test_any_event(fleet: Fleet) -> None:
     ]
 
 
+def test_names_are_known_and_followed(fleet: Fleet) -> None:
+    @command("tell")
+    def tell(event: Event, client: Client, match: Match) -> None:
+        place, _, text = event.plain_text.partition("tell ")[2].partition(" ")
+        client.message(place, text)
+
+    fleet.load(tell)
+    fleet.say("#general", "@bot tell #random that @bob is here")
+    assert [(one.text, one.channel) for one in fleet.messages] == [("that @bob is here", "#random")]
+    fleet.add_channel("#dev")
+    fleet.say("#general", "@bot tell #dev hello")
+    assert [(one.text, one.channel) for one in fleet.messages] == [("hello", "#dev")]
+
+
 def test_teams_are_apart(fleet: Fleet) -> None:
     fleet.load(echo)
     beta = fleet.team("beta")
