@@ -6,17 +6,15 @@ import dataclasses
 import itertools
 import json
 import time
-from types import ModuleType
 from typing import Any, NoReturn
 
 import pytest
 
 from ..errors import UsageError
-from ..handlers.commands import Commands
-from ..handlers.handler import Handler
 from ..model import Command
 from ..settings import Settings
 from ..slack.session import Timing
+from . import given
 from .clock import Clock
 from .probes import PROBE, passed
 from .processes import Processes
@@ -152,16 +150,10 @@ class Outside(Stage):
 
 def _module_of(what: object) -> str:
     """The module in which a worker finds a handler."""
-    if isinstance(what, str | ModuleType):
-        return what if isinstance(what, str) else what.__name__
-    function = what.function if isinstance(what, Handler) else what
-    if not isinstance(what, Handler) and not (isinstance(what, type) and issubclass(what, Commands)):
-        raise UsageError(
-            f"{what!r} is no handler; takes modules or their names, handlers, classes of Commands"
-        )
-    if "<locals>" in getattr(function, "__qualname__", ""):
+    module, can_be_found = given.home(what)
+    if not can_be_found:
         _skip("a worker can't load what is defined within a test")
-    return str(function.__module__)
+    return module
 
 
 def _skip(why: str) -> NoReturn:
