@@ -346,6 +346,21 @@ def test_batches_have_all_that_waits(fleet: Fleet) -> None:
     assert batches == [["count", "1"], ["2"]]
 
 
+def test_ordered_handlers_have_one_event_after_another(fleet: Fleet) -> None:
+    @on("message", own=True, ordered="channel", max_retries=1)
+    def note(event: Event, client: Client) -> None:
+        notes.append(event.text)
+        if event.text == "0":
+            client.reply("1", icon_emoji=":1234:")
+            if notes.count("0") == 1:
+                raise ConnectionError
+
+    notes: list[str] = []
+    fleet.load(note)
+    fleet.say("#general", "0")
+    assert notes == ["0", "0", "1"]
+
+
 def test_what_is_not_done_of_a_batch_is_tried_again(fleet: Fleet) -> None:
     @on("message", batch=10)
     def archive(events: list[Event]) -> None:
