@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from botfleet.cli import fleet as commands
 from botfleet.settings import Settings
 from botfleet.testing import Fleet
 from botfleet.testing.inprocess import InProcess
@@ -155,6 +157,15 @@ def test_the_examples_of_the_documentation_pass(project: pytest.Pytester) -> Non
     for number, example in enumerate(examples):
         (project.path / f"test_{number}.py").write_text(example)
     run(project).assert_outcomes(passed=page.count("\ndef test_"))
+
+
+def test_a_project_that_botfleet_made_passes(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = CliRunner().invoke(commands, ["init", "mybot"])
+    assert made.exit_code == 0, made.output
+    monkeypatch.chdir(project.path / "mybot")
+    project.runpytest_inprocess(*QUIET, f"--rootdir={Path.cwd()}", "tests").assert_outcomes(passed=1)
 
 
 def test_the_mark_and_the_flag_are_told(pytester: pytest.Pytester) -> None:
