@@ -20,12 +20,11 @@ from celery.worker import state
 
 from .errors import BotfleetError, ConfigurationError, StoreUnavailable
 from .handlers.binding import bind
-from .handlers.builtin import with_builtins
 from .handlers.expiry import ExpiredCounter
 from .handlers.loader import Loaded, load
 from .handlers.ordered import NO_LANES
+from .handlers.ours import with_ours
 from .handlers.timed import bind_timers
-from .handlers.upkeep import HANDLERS as UPKEEP
 from .holder.holder import Holder
 from .holder.process import (
     calm_garbage_collector,
@@ -105,8 +104,7 @@ def _with_ours(loaded: Loaded, role: Role, settings: Settings) -> Loaded:
     """Adds botfleet's own handlers, in the built-in roles: a second role would only do the same again."""
     if role.name not in (HANDLER.name, BOTH.name):
         return loaded
-    loaded = with_builtins(loaded, settings.builtins)
-    return loaded._replace(handlers=(*loaded.handlers, *UPKEEP))
+    return with_ours(loaded, settings)
 
 
 def _quiet_tasks(log_level: str) -> None:

@@ -46,7 +46,7 @@ class Fleet:
     # Whose it is
 
     def load(self, *what: object) -> None:
-        """Runs these handlers, and no others.
+        """Runs these handlers in place of the project's; botfleet's own stay.
 
         Args:
             what: modules or their names, what `on`, `command` and the like made, classes of `Commands`.

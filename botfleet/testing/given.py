@@ -1,4 +1,4 @@
-"""What a test gives to `fleet.load`: modules, their names, handlers, and classes of them."""
+"""What a test gives to `fleet.load`: modules, their names, handlers, hooks, and classes of `Commands`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import ModuleType
 from ..errors import UsageError
 from ..handlers.commands import Commands, handlers_of
 from ..handlers.handler import Handler
+from ..handlers.hooks import Hook
 from ..handlers.loader import Loaded, load
 
 
@@ -18,8 +19,10 @@ def loaded(given: Sequence[object]) -> Loaded:
         UsageError: something is no handler.
         ConfigurationError: a module can't be loaded.
     """
-    found = [handler for one in given for handler in _handlers(one)]
-    return Loaded(tuple(dict.fromkeys(one.function.__module__ for one in found)), tuple(found))
+    found = [_loaded(one) for one in given]
+    modules = dict.fromkeys(module for one in found for module in one.modules)
+    handlers = [handler for one in found for handler in one.handlers]
+    return Loaded(tuple(modules), tuple(handlers), tuple(hook for one in found for hook in one.hooks))
 
 
 def home(given: object) -> tuple[str, bool]:
@@ -30,31 +33,23 @@ def home(given: object) -> tuple[str, bool]:
     """
     if isinstance(given, str | ModuleType):
         return _name(given), True
-    if not isinstance(given, Handler) and not _is_commands(given):
-        raise _wrong(given)
-    function = given.function if isinstance(given, Handler) else given
-    return str(function.__module__), "<locals>" not in str(getattr(function, "__qualname__", ""))
+    (module,) = _loaded(given).modules
+    function = given.function if isinstance(given, Handler | Hook) else given
+    return module, "<locals>" not in str(getattr(function, "__qualname__", ""))
 
 
-def _handlers(given: object) -> Sequence[Handler[..., object]]:
+def _loaded(given: object) -> Loaded:
     if isinstance(given, str | ModuleType):
-        return load([_name(given)]).handlers
+        return load([_name(given)])
     if isinstance(given, Handler):
-        return [given]
+        return Loaded((given.function.__module__,), (given,))
+    if isinstance(given, Hook):
+        return Loaded((given.function.__module__,), (), (given,))
     if isinstance(given, type) and issubclass(given, Commands):
-        return handlers_of(given)
-    raise _wrong(given)
-
-
-def _is_commands(given: object) -> bool:
-    return isinstance(given, type) and issubclass(given, Commands)
+        return Loaded((given.__module__,), tuple(handlers_of(given)))
+    takes = "modules, their names, handlers, hooks, and classes of Commands"
+    raise UsageError(f"{given!r} is no handler; takes {takes}")
 
 
 def _name(module: str | ModuleType) -> str:
     return module if isinstance(module, str) else module.__name__
-
-
-def _wrong(given: object) -> UsageError:
-    return UsageError(
-        f"{given!r} is no handler; takes modules, their names, handlers, and classes of Commands"
-    )

