@@ -62,7 +62,7 @@ def test_cheer(fleet):
     assert [call.method for call in fleet.calls] == ["reactions.add", "chat.postMessage"]
 
 def test_what_is_tried_again(fleet):
-    fleet.dm("now")
+    fleet.say("#general", "now")
     assert fleet.replies == ["at last"]
 
 def test_people(fleet):
