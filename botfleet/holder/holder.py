@@ -131,7 +131,7 @@ class Holder:
         )
         self._roster = Roster(self.reactor, room, settings.handover_timeout / 2, name, self._give_back, clock)
         self._registry = Registry(store, self.reactor, self._roster, self.answer)
-        self._teller = Teller(self.publisher, self._leads)
+        self._teller = Teller(self.publisher.publish_own, self._leads)
         self._courier = Courier(store, self._registry, self._tell)
         self._keeper = Keeper(self, store, settings, self._ownership, self._registry, self._courier)
         self._threads = {

@@ -34,10 +34,14 @@ class Clock:
         Raises:
             UsageError: time does not go back.
         """
+        self._check(seconds)
         self._pass_time(seconds)
 
     def skip(self, seconds: float) -> None:
         """Lets time pass in which nothing happens: whoever could do something is busy."""
-        if seconds < 0:
-            raise UsageError(f"the clock can't go back by {-seconds:g} s")
+        self._check(seconds)
         self._now += seconds
+
+    def _check(self, seconds: float) -> None:
+        if not seconds >= 0:
+            raise UsageError(f"the clock can't go back by {-seconds:g} s")

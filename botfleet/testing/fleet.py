@@ -49,7 +49,7 @@ class Fleet:
         """Runs these handlers in place of the project's; botfleet's own stay.
 
         Args:
-            what: modules or their names, what `on`, `command` and the like made, classes of `Commands`.
+            what: modules or their names, what `on`, `command`, `every` … made, classes of `Commands`.
         """
         self._stage.load(what)
 
@@ -170,7 +170,9 @@ class Fleet:
 
     @property
     def clock(self) -> Clock:
-        """The fleet's time: `fleet.clock.advance(60)`."""
+        """The fleet's time: `fleet.clock.advance(60)` also runs the timers that are due by then."""
+        # Who is there when they are due.
+        _ = self.team_id
         return self._stage.clock
 
     def run_timer(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a test gives to `fleet.load`: modules, their names, handlers, hooks, and classes of `Commands`."""
+"""What a test gives to `fleet.load`: modules, their names, handlers, timers, hooks, classes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import ModuleType
 
 from ..errors import UsageError
 from ..handlers.commands import Commands, handlers_of
+from ..handlers.every import TimerHandler
 from ..handlers.handler import Handler
 from ..handlers.hooks import Hook
 from ..handlers.loader import Loaded, load
@@ -22,7 +23,9 @@ def loaded(given: Sequence[object]) -> Loaded:
     found = [_loaded(one) for one in given]
     modules = dict.fromkeys(module for one in found for module in one.modules)
     handlers = [handler for one in found for handler in one.handlers]
-    return Loaded(tuple(modules), tuple(handlers), tuple(hook for one in found for hook in one.hooks))
+    hooks = [hook for one in found for hook in one.hooks]
+    timers = [timer for one in found for timer in one.timers]
+    return Loaded(tuple(modules), tuple(handlers), tuple(hooks), tuple(timers))
 
 
 def home(given: object) -> tuple[str, bool]:
@@ -34,7 +37,7 @@ def home(given: object) -> tuple[str, bool]:
     if isinstance(given, str | ModuleType):
         return _name(given), True
     (module,) = _loaded(given).modules
-    function = given.function if isinstance(given, Handler | Hook) else given
+    function = given.function if isinstance(given, Handler | Hook | TimerHandler) else given
     return module, "<locals>" not in str(getattr(function, "__qualname__", ""))
 
 
@@ -45,9 +48,11 @@ def _loaded(given: object) -> Loaded:
         return Loaded((given.function.__module__,), (given,))
     if isinstance(given, Hook):
         return Loaded((given.function.__module__,), (), (given,))
+    if isinstance(given, TimerHandler):
+        return Loaded((given.function.__module__,), (), (), (given,))
     if isinstance(given, type) and issubclass(given, Commands):
         return Loaded((given.__module__,), tuple(handlers_of(given)))
-    takes = "modules, their names, handlers, hooks, and classes of Commands"
+    takes = "modules, their names, handlers, timers, hooks, and classes of Commands"
     raise UsageError(f"{given!r} is no handler; takes {takes}")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from ..clock import Clock
 from ..errors import SlackError
-from ..holder.reactor import own_frame
 from ..holder.roster import Step, decide
+from ..holder.teller import Publish, Teller
 from ..model import Bot, Command, Status
 from ..sandbox.dialogue import Dialogue
 from ..sandbox.hub import texts
@@ -17,7 +17,7 @@ from ..sandbox.service import Sandbox
 from ..secrets import Seal
 from ..slack import session as rtm
 from ..slack.envelope import Origin
-from ..slack.frames import Frame, decode
+from ..slack.frames import decode
 from ..store.base import Store
 from ..webapi import SlackApi
 
@@ -27,8 +27,6 @@ NAME = "test"
 _TIMING = rtm.Timing(send_rate=1e6, send_burst=1_000_000)
 #: Seconds for which an answer waits for who asked; nobody is slow here.
 _ANSWERS_KEPT = 60.0
-#: Takes an event: where it is from, its frame as decoded and as it came, and its id where that is given.
-Publish = Callable[[Origin, Frame, bytes, str], None]
 
 
 class Wire:
@@ -74,17 +72,23 @@ class Line:
     """
 
     def __init__(self, bot: Bot, holder: Holder) -> None:
-        self.bot = bot
+        self.rename(bot)
+        self.failing = False
         self.session = rtm.Session(_TIMING)
         self._holder = holder
         self._links: dict[int, tuple[Wire, Dialogue]] = {}
+
+    def rename(self, bot: Bot) -> None:
+        """Takes over the bot as it is now."""
+        self.bot = bot
+        self.origin = Origin.of(bot)
 
     def do(self, actions: list[rtm.Action]) -> None:
         """Does what the session wants."""
         for action in actions:
             match action:
                 case rtm.Publish(frame, raw):
-                    self._holder.publish(Origin.of(self.bot), frame, raw, "")
+                    self._holder.publish(self.origin, frame, raw, "")
                 case rtm.Send(link, text):
                     self._links[link][1].take(text)
                 case rtm.Connect(link):
@@ -92,9 +96,9 @@ class Line:
                 case rtm.Close(link):
                     self._drop(link)
                 case rtm.Report():
-                    self._holder.report(self.bot, action)
+                    self._holder.report(self, action)
                 case rtm.Emit():
-                    self._emit(action)
+                    self._holder.teller.emit(self, action)
                 case rtm.Answered(ticket, answer):
                     self._holder.store.put_answers({ticket: answer}, _ANSWERS_KEPT)
                 case rtm.Refused(reason):
@@ -141,11 +145,6 @@ class Line:
         if link in self._links:
             self._holder.sandbox.hub.remove(self._links.pop(link)[0])
 
-    def _emit(self, emitted: rtm.Emit) -> None:
-        frame, raw = own_frame(emitted)
-        event_id = f"{self.bot.key}:{emitted.type}:{self.bot.generation}"
-        self._holder.publish(Origin.of(self.bot), frame, raw, event_id)
-
 
 class Holder:
     """Keeps the bots' lines in line with the registry, and passes commands on to them.
@@ -173,6 +172,7 @@ class Holder:
         self.clock = clock
         self.publish = publish
         self.refused = refused
+        self.teller = Teller(publish, lambda key: True)
         self._lines: dict[str, Line] = {}
 
     def collect(self) -> None:
@@ -186,9 +186,9 @@ class Holder:
         for line in list(self._lines.values()):
             line.tick(self.clock())
 
-    def report(self, bot: Bot, report: rtm.Report) -> None:
-        """Writes a bot's status."""
-        now = self.clock()
+    def report(self, line: Line, report: rtm.Report) -> None:
+        """Writes a bot's status, and tells of trouble."""
+        now, bot = self.clock(), line.bot
         status = Status(
             state=report.state,
             since=now,
@@ -198,10 +198,13 @@ class Holder:
             generation=bot.generation,
         )
         self.store.put_statuses({bot.key: status})
+        self.teller.watch(line, status)
 
     def _take(self, command: Command) -> None:
         line = self._lines.get(command.key)
-        if command.op == "sync":
+        if command.happening is not None:
+            self.teller.tell(command.happening)
+        elif command.op == "sync":
             self._sync(command.key)
         elif line is not None:
             line.do(line.session.send(command, self.clock()))
@@ -218,7 +221,7 @@ class Holder:
             self._change(line, wanted, step)
 
     def _change(self, line: Line, wanted: Bot, step: Step) -> None:
-        line.bot = wanted
+        line.rename(wanted)
         if step is Step.STOP:
             line.do(line.session.stop())
         elif step is Step.START:

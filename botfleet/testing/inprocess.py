@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import UsageError
 from ..fleet import Fleet as Bots
@@ -30,6 +30,7 @@ from .runner import Runner
 from .seen import Call
 from .slack import API_URL, InnerApi, InnerControl
 from .stage import Stage
+from .timers import Timers
 
 #: What the bot's user is called.
 BOT_NAME = "bot"
@@ -54,12 +55,13 @@ class InProcess(Stage):
 
     Args:
         settings: the project's.
+        timezone: of timers' cron lines.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timezone: str = "UTC") -> None:
         super().__init__()
         settings = dataclasses.replace(settings, slack_api_url=API_URL, secret_keys=(), shards=1)
-        self._settings = settings
+        self._settings, self._timezone = settings, timezone
         self._clock = clock = Clock(time.time(), self._pass_time)
         sandbox = Sandbox(Options(teams=0, bot_name=BOT_NAME), clock, clock)
         self.control = InnerControl(sandbox)
@@ -77,6 +79,7 @@ class InProcess(Stage):
             store=store, seal=self._bots.seal, settings=settings, api=api, clock=clock, sleep=clock.skip
         )
         self._runner: Runner | None = None
+        self._timers = Timers(store, clock, lambda task, task_id, due: self._run(task, task_id, due, {}))
 
     @property
     def clock(self) -> Clock:
@@ -107,19 +110,22 @@ class InProcess(Stage):
             runs += 1
             if runs > _MOST_RUNS:
                 raise UsageError(f"one act had {_MOST_RUNS} runs of handlers; does the bot answer itself?")
-            self._run(self._deliveries.take())
+            self._handle(self._deliveries.take())
         self._raise()
 
     def run_timer(self, name: str) -> None:
-        raise NotImplementedError
+        self._timers.run(name)
 
-    def _run(self, deliveries: Sequence[Delivery]) -> None:
-        assert self._runner is not None, "nothing is published before"
+    def _handle(self, deliveries: Sequence[Delivery]) -> None:
         wanted = deliveries[0].wanted
         envelopes = [json.loads(one.envelope) for one in deliveries]
         task_id = f"{deliveries[0].event_id}:{wanted.task}"
+        self._run(wanted.task, task_id, envelopes if wanted.batch else envelopes[0], wanted.kwargs)
+
+    def _run(self, task: str, task_id: str, argument: object, kwargs: Mapping[str, object]) -> None:
+        assert self._runner is not None, "nothing is published before"
         try:
-            self._runner.run(wanted.task, task_id, envelopes if wanted.batch else envelopes[0], wanted.kwargs)
+            self._runner.run(task, task_id, argument, kwargs)
         except Exception as exc:
             self._errors.append(exc)
 
@@ -135,7 +141,7 @@ class InProcess(Stage):
     def _pass_time(self, seconds: float) -> None:
         for mark in self.before_move:
             mark()
-        self._clock.skip(seconds)
+        self._timers.pass_time(seconds)
         self._holder.tick()
         self.settle("")
 
@@ -145,5 +151,6 @@ class InProcess(Stage):
             self._bind(load(self._settings.handlers))
 
     def _bind(self, loaded: Loaded) -> None:
-        self._runner = Runner(with_ours(loaded, self._settings), self._context)
+        self._runner = Runner(with_ours(loaded, self._settings), self._context, self._timezone)
+        self._timers.announce(self._runner.schedules)
         self._store.put_subscriptions(_GROUP, self._runner.subscriptions)

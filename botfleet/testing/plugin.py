@@ -58,7 +58,7 @@ def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     else:
         from .inprocess import InProcess
 
-        yield Fleet(InProcess(settings), TEAM)
+        yield Fleet(InProcess(settings, _timezone()), TEAM)
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +84,13 @@ def pytest_runtest_makereport(
     if report.failed and processes is not None and "fleet" in getattr(item, "fixturenames", ()):
         report.sections.append(("botfleet worker", processes.tail()))
     return report
+
+
+def _timezone() -> str:
+    """The project's, for its timers."""
+    from ..configuration import deployment
+
+    return str(deployment().get("timezone") or "UTC")
 
 
 def _named(request: pytest.FixtureRequest) -> dict[str, Any]:

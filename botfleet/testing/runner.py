@@ -1,4 +1,4 @@
-"""Runs handlers' Celery tasks at once, in the test's own thread, with their retries."""
+"""Runs the Celery tasks of handlers and timers at once, in the test's own thread, with their retries."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from ..handlers.binding import bind
 from ..handlers.context import HandlerContext
 from ..handlers.loader import Loaded
+from ..handlers.timed import bind_timers
 
 
 class Runner:
@@ -19,16 +20,20 @@ class Runner:
     Args:
         loaded: the handlers.
         context: what they need of this process; its `sleep` waits before each retry.
+        timezone: of cron lines.
 
     Attributes:
         subscriptions: what the handlers want.
+        schedules: when the timers are due.
     """
 
-    def __init__(self, loaded: Loaded, context: HandlerContext) -> None:
+    def __init__(self, loaded: Loaded, context: HandlerContext, timezone: str) -> None:
         self._wait = context.sleep
         # Nothing is ever sent through it.
         self._app = Celery("botfleet-test", broker="memory://", set_as_current=False)
+        self._app.conf.timezone = timezone
         self.subscriptions = bind(self._app, loaded, context)
+        self.schedules = bind_timers(self._app, loaded.timers, context)
 
     def run(self, task: str, task_id: str, argument: object, kwargs: Mapping[str, Any]) -> None:
         """Runs a task until it is done, or is not tried again.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from botfleet import BatchFailed, Client, Commands, Event, Match, before, command, match, on
+from botfleet import BatchFailed, Client, Commands, Event, Match, Timer, before, command, every, match, on
 from botfleet.errors import SlackError, UsageError
 from botfleet.sandbox import SandboxError
 from botfleet.testing import Call, Fleet, Reaction
@@ -559,6 +559,84 @@ def test_the_clock_goes_one_way_and_shows_in_events(fleet: Fleet) -> None:
     assert float(second.ts) - float(first.ts) == pytest.approx(3600, abs=1)
     with pytest.raises(UsageError, match="can't go back"):
         fleet.clock.advance(-1)
+
+
+def test_timers_run_as_time_passes(fleet: Fleet) -> None:
+    @every(minutes=10)
+    def remind(timer: Timer) -> None:
+        times.append((fleet.clock() - before, timer.last_run is None))
+        timer.memory["runs"] = timer.memory.get("runs", 0) + 1
+        for client in timer.clients():
+            client.message("#general", f"reminder {timer.memory['runs']}")
+
+    times: list[tuple[float, bool]] = []
+    fleet.load(remind)
+    before = fleet.clock()
+    fleet.clock.advance(599)
+    assert fleet.replies == []
+    fleet.clock.advance(1201)
+    assert fleet.replies == ["reminder 1", "reminder 2", "reminder 3"]
+    assert times == [
+        (pytest.approx(600, abs=0.1), True),
+        (pytest.approx(1200, abs=0.1), False),
+        (pytest.approx(1800, abs=0.1), False),
+    ]
+    assert fleet.clock() - before == pytest.approx(1800, abs=0.1)
+
+
+def test_missed_timers_run_once(fleet: Fleet) -> None:
+    @every(seconds=1)
+    def tick(timer: Timer) -> None:
+        runs.append(timer.due_at)
+
+    runs: list[float] = []
+    fleet.load(tick)
+    with pytest.raises(UsageError, match=r"use clock.skip"):
+        fleet.clock.advance(86_400)
+    runs.clear()
+    fleet.clock.skip(86_400)
+    fleet.clock.advance(1)
+    assert len(runs) <= 2
+
+
+def test_a_timer_is_run_when_asked_for(fleet: Fleet) -> None:
+    @every("0 9 * * 1-5")
+    def report(timer: Timer) -> None:
+        runs.append(timer.last_run)
+        for client in timer.clients():
+            client.message("#general", "morning")
+
+    runs: list[float | None] = []
+    fleet.load(report)
+    fleet.run_timer("report")
+    before = fleet.clock()
+    assert fleet.replies == ["morning"]
+    fleet.run_timer("report")
+    assert fleet.replies == ["morning"]
+    assert runs == [None, before]
+    with pytest.raises(UsageError, match=r"no timer 'nothing'; takes one of .*report"):
+        fleet.run_timer("nothing")
+
+
+def test_what_a_timer_raises_reaches_the_test(fleet: Fleet) -> None:
+    @every(minutes=1, autoretry_for=())
+    def fails(timer: Timer) -> None:
+        raise Mine(1, 2)
+
+    fleet.load(fails)
+    with pytest.raises(Mine):
+        fleet.clock.advance(60)
+
+
+def test_handlers_are_told_of_their_bots(fleet: Fleet) -> None:
+    @on("bot_created", "hello")
+    def begin(event: Event, client: Client) -> None:
+        heard.append(event.type)
+
+    heard: list[str] = []
+    fleet.load(begin)
+    fleet.team("beta").dm("hi")
+    assert sorted(heard) == ["bot_created", "hello"]
 
 
 def test_the_values_are_plain(fleet: Fleet) -> None:
