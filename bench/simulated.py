@@ -14,7 +14,7 @@ from botfleet.model import Member, shard_of
 from botfleet.settings import Settings
 from botfleet.store.base import Beat, Handover, Lease, Seat
 from botfleet.store.memory import MemoryStore
-from botfleet.store.redis import _SEATS_PER_CALL
+from botfleet.store.redis_holders import SEATS_PER_CALL
 
 from . import frames
 from .processes import BenchError
@@ -90,7 +90,7 @@ class CountedStore(MemoryStore):
         return super().claims()
 
     def _count_calls(self, seats: Collection[Seat]) -> None:
-        self.commands += math.ceil(len(seats) / _SEATS_PER_CALL)
+        self.commands += math.ceil(len(seats) / SEATS_PER_CALL)
 
 
 class SimulatedClock:

@@ -21,7 +21,7 @@ from .publishing.router import EVENT_QUEUES
 from .roles import BOTH, HANDLER, Role, find_role, role_names
 from .steps import load_role
 from .store.base import Store
-from .store.redis import client_of
+from .store.redis_client import client_of
 
 if TYPE_CHECKING:
     from .celery import FleetApp

@@ -44,7 +44,8 @@ from .roles import BOTH, HANDLER, Role
 from .settings import Settings
 from .store import REDIS_SCHEMES
 from .store.base import Store
-from .store.redis import RedisStore, client_of
+from .store.redis import RedisStore
+from .store.redis_client import client_of
 from .timers import TICK_TASK
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import redis
 
 from botfleet.embedded import EmbeddedServer
 from botfleet.store.memory import MemoryStore
-from botfleet.store.redis import RedisStore, client_of
+from botfleet.store.redis import RedisStore
+from botfleet.store.redis_client import client_of
 
 from .servers import require
 

@@ -18,7 +18,7 @@ from botfleet.publishing.sinks import RedisSink
 from botfleet.slack import session as rtm
 from botfleet.slack.envelope import Origin
 from botfleet.slack.frames import Frame, decode
-from botfleet.store.redis import client_of
+from botfleet.store.redis_client import client_of
 
 from .. import frames
 from ..load import encode

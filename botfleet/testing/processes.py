@@ -18,7 +18,7 @@ from ..publishing.router import EVENT_QUEUES
 from ..sandbox.process import SandboxProcess
 from ..secrets import Seal
 from ..settings import Settings
-from ..store.redis import client_of
+from ..store.redis_client import client_of
 from ..up.children import Child
 from .inprocess import BOT_NAME
 from .probes import mark

@@ -16,7 +16,7 @@ from botfleet.publishing.outgoing import Bundle, Outgoing
 from botfleet.publishing.sinks import RedisSink
 from botfleet.redaction import BATCH, EventTask
 from botfleet.settings import Settings
-from botfleet.store.redis import client_of
+from botfleet.store.redis_client import client_of
 
 SINK = Subscription(task="tasks.archive", types=("message",), batch=100, linger=0.05)
 

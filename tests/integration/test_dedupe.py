@@ -27,7 +27,7 @@ from botfleet.publishing.router import EVENT_QUEUES, Router
 from botfleet.publishing.sinks import MemorySink, RedisSink
 from botfleet.slack.envelope import Origin
 from botfleet.slack.frames import decode
-from botfleet.store.redis import client_of
+from botfleet.store.redis_client import client_of
 
 from ..conftest import flush
 from ..unit.test_publisher import running

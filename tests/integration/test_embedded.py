@@ -17,7 +17,8 @@ import pytest
 
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import EmbeddedServerError
-from botfleet.store.redis import RedisStore, client_of
+from botfleet.store.redis import RedisStore
+from botfleet.store.redis_client import client_of
 from tests.waiting import eventually
 
 #: Starts a server for the folder of its first argument, says its pid, and waits until it is killed.

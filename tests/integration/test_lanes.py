@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import StoreUnavailable
 from botfleet.publishing.ordered import Head, OrderedLanes, Pause, Struck
-from botfleet.store.redis import client_of
+from botfleet.store.redis_client import client_of
 
 from ..conftest import flush
 from ..waiting import eventually

@@ -34,7 +34,7 @@ from botfleet.settings import Settings
 from botfleet.slack.envelope import Origin
 from botfleet.slack.frames import decode
 from botfleet.steps import make_sink
-from botfleet.store.redis import client_of
+from botfleet.store.redis_client import client_of
 
 from ..unit.test_publisher import EVERYTHING, running
 from ..waiting import eventually
@@ -546,7 +546,7 @@ VICTIM = """
 import sys, time
 from botfleet.publishing.kombu_sink import KombuSink
 from botfleet.publishing.marks import RedisMarks
-from botfleet.store.redis import client_of
+from botfleet.store.redis_client import client_of
 from tests.integration.sink_worker import app_for
 from tests.integration.test_marks import of
 

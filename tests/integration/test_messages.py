@@ -26,7 +26,7 @@ from botfleet.publishing.sinks import RedisSink
 from botfleet.settings import Settings
 from botfleet.slack.envelope import Identifier, Origin, wrap
 from botfleet.slack.frames import decode
-from botfleet.store.redis import client_of
+from botfleet.store.redis_client import client_of
 
 from ..unit.bots import context_with_bot
 

@@ -38,7 +38,7 @@ from botfleet.publishing.sweeping import Sweeper
 from botfleet.settings import Settings
 from botfleet.slack.envelope import Origin
 from botfleet.slack.frames import decode
-from botfleet.store.redis import client_of
+from botfleet.store.redis_client import client_of
 
 from ..unit.bots import NOW, context_with_bot
 from ..unit.test_publisher import running

@@ -26,7 +26,7 @@ from botfleet.publishing.kombu_sink import KombuSink
 from botfleet.publishing.outgoing import Outgoing
 from botfleet.publishing.publisher import Sink
 from botfleet.publishing.sinks import RedisSink
-from botfleet.store.redis import client_of, redis_py_url
+from botfleet.store.redis_client import client_of, redis_py_url
 
 from ..waiting import eventually
 from .rabbit import RabbitMQ

@@ -16,7 +16,7 @@ from botfleet.model import Schedule
 from botfleet.publishing.ordered import OrderedLanes
 from botfleet.secrets import Seal
 from botfleet.store import MemoryStore
-from botfleet.store.redis import client_of
+from botfleet.store.redis_client import client_of
 from tests.fleets import NOW, SHARDS, FakeClock, MemoryDoor, World
 
 TOKEN = "xoxb-T1-1"

@@ -17,7 +17,7 @@ import pytest
         "botfleet.holder.placement",
         "botfleet.holder.process",
         "botfleet.inventory",
-        "botfleet.store.redis",
+        "botfleet.store.redis_client",
         "botfleet.up.reload",
         "botfleet.watching",
     ],
