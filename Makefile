@@ -26,7 +26,7 @@ FIND_PYTHON = \
 	fi; \
 	exit 1
 
-.PHONY: help up test check bench chaos format clean
+.PHONY: help up test check docs bench chaos format clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -38,11 +38,15 @@ up: $(FOR_UP) ## run a whole fleet here, until Ctrl-C; `TOKEN=xoxb-… make up` 
 test: $(FOR_DEV) ## run the tests; ARGS="-k name" goes to pytest
 	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
-check: $(FOR_DEV) ## lint, formatting, types, and which module may import which
+check: $(FOR_DEV) docs ## lint, formatting, types, which module may import which, and the docs
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports
+
+docs: $(FOR_DEV) ## make HTML of the docs in site/, and fail on a broken link
+	@$(PYTHON) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs . site
+	@echo "The docs are in site/index.html"
 
 bench: $(FOR_DEV) ## measure everything beside its peers (under 15 minutes); ARGS="--write" keeps it
 	@$(PYTHON) -m bench all $(ARGS)
@@ -55,7 +59,7 @@ format: $(FOR_DEV) ## bring the code into its usual form
 	@$(PYTHON) -m ruff format
 
 clean: ## remove .venv, caches and builds; .botfleet, with the fleet's data, stays
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # `--clear`, since a folder without a working Python in it is left from something else.

@@ -70,7 +70,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_make_alone_lists_the_commands(machine: Machine) -> None:
     listed = [line.split()[1] for line in machine.make().stdout.splitlines()]
-    assert listed == ["help", "up", "test", "check", "bench", "chaos", "format", "clean"]
+    assert listed == ["help", "up", "test", "check", "docs", "bench", "chaos", "format", "clean"]
 
 
 def test_a_python_that_is_too_old_is_one_clear_line(machine: Machine) -> None:
