@@ -39,6 +39,7 @@ _HOMES = {
     "formatting": "handlers",
     "Manager": "manager",
     "Settings": "settings",
+    "Store": "store",
     "BatchFailed": "errors",
     "BotfleetError": "errors",
     "ConfigurationError": "errors",
@@ -66,6 +67,7 @@ __all__ = [
     "Match",
     "Sent",
     "Settings",
+    "Store",
     "Timer",
     "add_token",
     "after",
@@ -129,6 +131,7 @@ if TYPE_CHECKING:
     )
     from .manager import Manager
     from .settings import Settings
+    from .store import Store
 else:
     # Hidden from type checkers, which would take any name for one that is there.
     def __getattr__(name: str) -> Any:

@@ -58,13 +58,17 @@ class BatchRun:
 
     def _call(self, events: Sequence[Event]) -> Exception | None:
         try:
-            self.handler.function(**({"events": list(events)} if self.handler.wants else {}))
+            self.handler.function(**self._arguments(events))
         except TaskPredicate:
             # Retry, Ignore and Reject: the author's words to Celery.
             raise
         except Exception as exc:
             return exc
         return None
+
+    def _arguments(self, events: Sequence[Event]) -> dict[str, Any]:
+        offered = {"events": list(events), "storage": self.context.store}
+        return {name: offered[name] for name in self.handler.wants}
 
     def _after_all(self, failure: Exception, events: Sequence[Event], envelopes: Envelopes) -> Exception:
         failures = self.task.request.retries + 1

@@ -48,8 +48,9 @@ def on(
         bots: also what other bots said.
         queue: the Celery queue to wait on; without it the event type's own.
         max_age: seconds after which the event is no longer worth handling.
-        batch: up to so many events at once: the function takes `events`, a list of them, of all teams. For
-            sinks and analytics. A failure in the middle is told with `BatchFailed`.
+        batch: up to so many events at once: the function takes `events`, a list of them, of all teams, and
+            `storage`, the fleet's store. For sinks and analytics. A failure in the middle is told with
+            `BatchFailed`.
         linger: seconds for which a batch is gathered.
         ordered: `channel`, `user` or `team`: events of the same one are handled one after another, in order,
             over all workers; see docs/ordering.md. Not together with `batch`.

@@ -10,7 +10,7 @@ from ..errors import ConfigurationError
 
 #: What a handler function may take, by name; and one that gets its events in batches.
 PARAMETERS = ("event", "client", "match")
-BATCH_PARAMETERS = ("events",)
+BATCH_PARAMETERS = ("events", "storage")
 
 
 def wanted_by(

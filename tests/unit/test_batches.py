@@ -14,7 +14,7 @@ from celery import Celery
 from celery.app.trace import build_tracer
 from celery.exceptions import Reject
 
-from botfleet import BatchFailed
+from botfleet import BatchFailed, Store
 from botfleet.errors import ConfigurationError, TokenRevoked
 from botfleet.handlers import Event, Loaded, on
 from botfleet.handlers.batches import failed_counter
@@ -326,6 +326,20 @@ def test_a_batch_is_one_call() -> None:
     archive.run(*batch(2))
     assert archive.state == "SUCCESS"
     assert archive.calls == [["Ev0", "Ev1"]]
+
+
+def test_a_batch_handler_may_take_the_store() -> None:
+    context = context_with_bot()
+
+    @on("message", batch=10)
+    def count(storage: Store, events: list[Event]) -> None:
+        storage.advance("said", len(events))
+
+    app = Celery("test", broker="memory://", set_as_current=False)
+    bind(app, Loaded(("test",), (count,)), context)
+    app.finalize()
+    assert app.tasks[count.name].apply(args=[batch(2)]).successful()
+    assert context.store.advance("said", 0) == 2
 
 
 def test_a_batch_handler_may_take_nothing() -> None:
