@@ -35,7 +35,8 @@ class Conversation:
         """Holds the conversation; returns whether the bot answered each time."""
         team = self._control.team()
         self._show(f"{team['name']}, #general:\n")
-        heard = [self._say("general", text) for text in (f"@{self._bot_name} hi", f"@{self._bot_name} ping")]
+        asked = ("hi", "ping", "define holder")
+        heard = [self._say("general", f"@{self._bot_name} {text}") for text in asked]
         heard.append(self._say("@alice", "help", user="alice"))
         heard.append(self._join())
         return all(heard)

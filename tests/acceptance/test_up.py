@@ -90,9 +90,11 @@ def test_a_newcomers_first_minutes(make_folder: MakeFolder) -> None:
     said = conversation(up.output)
     texts = [text for _, text in said]
     assert ("alice", "@botfleet hi") in said
-    assert re.fullmatch(r"Hi <@U\w+>!", texts[texts.index("@botfleet hi") + 1])
+    assert re.match(r"Hi <@U\w+>!", texts[texts.index("@botfleet hi") + 1])
     assert said[texts.index("@botfleet ping") + 1] == ("botfleet", "pong")
-    assert said[texts.index("help") + 1] == ("botfleet", "This is what I can do:")
+    assert said[texts.index("@botfleet define holder") + 1][1].startswith("*holder*: ")
+    assert said[texts.index("help") + 1][0] == "botfleet"
+    assert any("`ping`: Says pong" in part for line in said for part in line)
     assert any("dave joins the team" in part for line in said for part in line)
     assert texts[-1].startswith("Welcome!")
 
