@@ -7,6 +7,7 @@ reporter's.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import heapq
 import itertools
@@ -119,6 +120,9 @@ class Reactor:
         self._timers: list[tuple[float, int, Connection]] = []
         self._order = itertools.count()
         self._calls: deque[Callable[[], None]] = deque()
+        # No further call is taken. Guarded by the lock, so that each is either run or refused.
+        self._ended = False
+        self._calls_lock = threading.Lock()
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         self._woken.setblocking(False)
@@ -129,14 +133,14 @@ class Reactor:
 
     def call(self, function: Callable[[], None]) -> bool:
         """Has a function called on the reactor's thread, soon; False where the reactor has ended."""
-        self._calls.append(function)
-        try:
+        with self._calls_lock:
+            if self._ended:
+                logger.debug("Called a reactor that has ended", extra={"action": "reactor.ended"})
+                return False
+            self._calls.append(function)
+        # Refused where so many wake-ups wait that one more changes nothing, or where the end is near.
+        with contextlib.suppress(BlockingIOError, OSError):
             self._waker.send(b"\0")
-        except BlockingIOError:
-            pass  # So many wake-ups wait already that one more changes nothing.
-        except OSError:
-            logger.debug("Called a reactor that has ended", extra={"action": "reactor.ended"})
-            return False
         return True
 
     def wait(self, function: Callable[[], None], timeout: float) -> bool:
@@ -401,14 +405,16 @@ class Reactor:
             self._calls.popleft()()
 
     def _close(self) -> None:
-        # From here on `call` says no; what came before may bring an open socket.
-        self._waker.close()
+        with self._calls_lock:
+            self._ended = True
         try:
+            # What came before may bring an open socket.
             self._run_calls()
         finally:
             for link, connection in list(self._owners.items()):
                 self._release(connection, link)
             self._selector.close()
+            self._waker.close()
             self._woken.close()
 
 

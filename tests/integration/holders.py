@@ -159,9 +159,10 @@ def payload(event: Outgoing) -> dict[str, Any]:
 
 
 def threads() -> list[str]:
-    """The threads of holders that are alive."""
+    """The threads of holders that are alive: all of botfleet's but those of servers and handlers."""
     names = [thread.name for thread in threading.enumerate() if thread.name.startswith("botfleet-")]
-    return [name for name in names if name != "botfleet-embedded-server"]
+    others = ("botfleet-embedded-server", "botfleet-lanes", "botfleet-lock-", "botfleet-announcer")
+    return [name for name in names if not name.startswith(others)]
 
 
 def stays(condition: Callable[[], object], seconds: float = 0.5) -> None:

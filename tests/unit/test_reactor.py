@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import socket
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -470,6 +472,26 @@ class TestOtherThreads:
         running.thread.join(5.0)
         assert not running.reactor.call(lambda: None)
         assert not running.reactor.wait(lambda: None, 60.0), "at once"
+
+    def test_around_the_end_a_call_is_made_or_refused_and_never_both(self) -> None:
+        for _ in range(20):
+            rig = Rig()
+            made: set[tuple[int, int]] = set()
+            taken: set[tuple[int, int]] = set()
+
+            def call(thread: int, rig: Rig = rig, made: Any = made, taken: Any = taken) -> None:
+                for n in itertools.count():
+                    if not rig.reactor.call(partial(made.add, (thread, n))):
+                        return
+                    taken.add((thread, n))
+
+            threads = [threading.Thread(target=call, args=(thread,)) for thread in range(4)]
+            for thread in [rig.thread, *threads]:
+                thread.start()
+            rig.reactor.stop()
+            for thread in [rig.thread, *threads]:
+                thread.join(10.0)
+            assert made == taken
 
     def test_stopping_twice_is_harmless(self, running: Rig) -> None:
         running.reactor.stop()
