@@ -155,11 +155,11 @@ def _replay(file: Iterable[bytes], options: dict[str, Any]) -> Counts:
 def _replay_here(file: Iterable[bytes], text: bool, options: dict[str, Any]) -> Counts:
     """In this process."""
     from .celery import app
-    from .here import Here
+    from .rehearsal import Here
     from .replay import Replay
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("botfleet.handlers.shadow").setLevel(logging.DEBUG if text else logging.INFO)
+    logging.getLogger("botfleet.handlers.sending.shadow").setLevel(logging.DEBUG if text else logging.INFO)
     logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)  # Failures are told below.
     sink = Here(app, _tell_failure)
     # One after another, however long they take.

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .errors import ConfigurationError
 from .settings import Settings
-from .timers import TICK
+from .timers.ticker import TICK
 
 #: Longest time that a handler and its retries may take before the broker gives its message to another
 #: worker, seconds. The shortest of all the clients of one Redis counts for all of them.

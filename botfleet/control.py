@@ -17,14 +17,14 @@ from kombu.exceptions import OperationalError
 from .celery import app
 from .errors import BotfleetError, StoreUnavailable
 from .fleet import as_shown, is_token
+from .handlers.builtin.upkeep import refresh
 from .handlers.client import Client
-from .handlers.upkeep import refresh
 from .publishing.sweeping import Sweeper
 from .reconcile import Reconciler
 from .redaction import HIDDEN, RedactedTask
 from .roles import CONTROL_QUEUE, TIMER_QUEUE
 from .secrets import Seal, Token
-from .timers import Due, Ticker
+from .timers.ticker import Due, Ticker
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)

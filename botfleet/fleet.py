@@ -15,7 +15,7 @@ import msgspec
 
 from .clock import Clock, wall_clock
 from .errors import BotfleetError, InvalidToken, SlackError, TokenNotConnected, UsageError
-from .handlers.commands import listeners_group
+from .handlers.declaring.classes import listeners_group
 from .handlers.directory import forget
 from .lifecycle import command_of, what_happened
 from .model import (

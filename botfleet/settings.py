@@ -25,7 +25,7 @@ _REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "unix")
 _BROKER_SCHEMES = (*_REDIS_SCHEMES, "amqp", "amqps", "pyamqp", "memory")
 _STORE_SCHEMES = (*_REDIS_SCHEMES, "memory")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-#: The answers that every bot has: see `handlers/builtin.py`.
+#: The answers that every bot has: see `handlers/builtin/answers.py`.
 BUILTINS = ("help", "hi", "about", "unknown")
 #: Names in the environment that are no settings of this class: see `cli.py` and `roles.py`.
 _OTHER_NAMES = frozenset({"BOTFLEET_ROLE"})

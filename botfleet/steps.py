@@ -19,12 +19,12 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 
 from .errors import BotfleetError, ConfigurationError, StoreUnavailable
-from .handlers.binding import bind
-from .handlers.expiry import ExpiredCounter
+from .handlers.builtin import with_ours
 from .handlers.loader import Loaded, load
-from .handlers.ordered import NO_LANES
-from .handlers.ours import with_ours
-from .handlers.timed import bind_timers
+from .handlers.running.binding import bind
+from .handlers.running.expiry import ExpiredCounter
+from .handlers.running.ordered import NO_LANES
+from .handlers.running.timers import bind_timers
 from .holder.holder import Holder
 from .holder.process import (
     calm_garbage_collector,
@@ -46,7 +46,7 @@ from .store import REDIS_SCHEMES
 from .store.base import Store
 from .store.redis import RedisStore
 from .store.redis_client import client_of
-from .timers import TICK_TASK
+from .timers.ticker import TICK_TASK
 
 if TYPE_CHECKING:
     from .celery import FleetApp

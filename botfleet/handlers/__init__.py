@@ -10,24 +10,23 @@
     def ping(event, client, match):
         client.reply("pong")
 
-Nothing here knows Celery but `binding` and `timed`, and what they run handlers with, `runs`, `batches`,
-`ordered` and `retries`; these are therefore not imported from here.
+Only the package `running` knows Celery; it is therefore not imported from here.
 """
 
 from . import formatting
-from .chained import attachment, command, match, operator, scan
 from .client import Client
-from .commands import Commands
 from .context import HandlerContext
-from .declare import contains, on, prefix, reaction
+from .declaring.classes import Commands
+from .declaring.commands import attachment, command, match, operator, scan
+from .declaring.hooks import Hook, after, before
+from .declaring.listeners import contains, on, prefix, reaction
+from .declaring.timers import TimerHandler, every
 from .directory import BotUser, Channel, Directory, Team, User
 from .event import Event
-from .every import TimerHandler, every
 from .handler import Handler
-from .hooks import Hook, after, before
 from .loader import Loaded, load
-from .matching import Match
-from .sent import Broadcast, Sent
+from .matching.match import Match
+from .sending.sent import Broadcast, Sent
 from .timer import Timer, TimerMemory
 
 __all__ = [

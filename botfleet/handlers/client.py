@@ -17,16 +17,16 @@ from ..secrets import Token
 from ..slack.methods import is_repeatable
 from ..store.base import Store
 from ..webapi import translated
-from .arguments import checked, contents, fits_a_frame, is_user_id, param, ts_of
-from .broadcast import broadcast
 from .context import HandlerContext
 from .directory import Directory
 from .event import Event
-from .sending import Sender
-from .sent import Broadcast, Sent
-from .shadow import Shadow
-from .splitting import split
-from .web import TeamWebClient
+from .sending.arguments import checked, contents, fits_a_frame, is_user_id, param, ts_of
+from .sending.broadcast import broadcast
+from .sending.sender import Sender
+from .sending.sent import Broadcast, Sent
+from .sending.shadow import Shadow
+from .sending.splitting import split
+from .sending.web import TeamWebClient
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar
 
 from ..model import Subscription
-from .conditions import Condition
-from .matchers import Matcher
-from .options import Form
+from .matching.conditions import Condition
+from .matching.matchers import Matcher
+from .matching.options import Form
 from .parameters import PARAMETERS
 
 P = ParamSpec("P")

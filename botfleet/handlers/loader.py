@@ -13,10 +13,10 @@ from types import ModuleType
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
-from .commands import Commands, handlers_of
-from .every import TimerHandler
+from .declaring.classes import Commands, handlers_of
+from .declaring.hooks import Hook
+from .declaring.timers import TimerHandler
 from .handler import Handler
-from .hooks import Hook
 
 logger = logging.getLogger(__name__)
 

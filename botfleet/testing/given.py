@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from ..errors import UsageError
-from ..handlers.commands import Commands, handlers_of
-from ..handlers.every import TimerHandler
+from ..handlers.declaring.classes import Commands, handlers_of
+from ..handlers.declaring.hooks import Hook
+from ..handlers.declaring.timers import TimerHandler
 from ..handlers.handler import Handler
-from ..handlers.hooks import Hook
 from ..handlers.loader import Loaded, load
 
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import UsageError
 from ..fleet import Fleet as Bots
+from ..handlers.builtin import with_ours
 from ..handlers.context import HandlerContext
 from ..handlers.loader import Loaded, load
-from ..handlers.ours import with_ours
 from ..model import Command
 from ..sandbox.service import Options, Sandbox
 from ..secrets import Seal

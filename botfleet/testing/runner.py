@@ -8,10 +8,10 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import Ignore, Reject, Retry
 
-from ..handlers.binding import bind
 from ..handlers.context import HandlerContext
 from ..handlers.loader import Loaded
-from ..handlers.timed import bind_timers
+from ..handlers.running.binding import bind
+from ..handlers.running.timers import bind_timers
 
 
 class Runner:

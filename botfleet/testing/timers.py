@@ -9,9 +9,9 @@ from msgspec import structs
 
 from ..errors import UsageError
 from ..model import Schedule
-from ..schedules import next_due
 from ..store.base import Store
-from ..timers import Ticker
+from ..timers.schedules import next_due
+from ..timers.ticker import Ticker
 from .clock import Clock
 
 #: The group of the timers in the store.

@@ -13,9 +13,9 @@ from celery import Celery
 from botfleet.errors import UsageError
 from botfleet.fleet import Fleet
 from botfleet.handlers import Client, Event, HandlerContext, Loaded, on
-from botfleet.handlers.binding import bind
+from botfleet.handlers.builtin.upkeep import HANDLERS, refresh
 from botfleet.handlers.recent import Recent
-from botfleet.handlers.upkeep import HANDLERS, refresh
+from botfleet.handlers.running.binding import bind
 from botfleet.model import bot_key
 from botfleet.publishing.router import Router
 from botfleet.sandbox import SandboxControl

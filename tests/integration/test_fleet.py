@@ -12,7 +12,7 @@ import pytest
 
 from botfleet.errors import InvalidToken, SealError, StoreUnavailable, TokenNotConnected
 from botfleet.fleet import Fleet, Result
-from botfleet.handlers.commands import listeners_group
+from botfleet.handlers.declaring.classes import listeners_group
 from botfleet.model import Bot, Command, HolderInfo, Status, Subscription
 from botfleet.sandbox import SandboxControl, SandboxProcess
 from botfleet.secrets import Seal, Token

@@ -19,7 +19,7 @@ from celery import Celery
 
 from botfleet.configuration import celery_defaults
 from botfleet.handlers import Handler, Loaded, command, on
-from botfleet.handlers.binding import bind
+from botfleet.handlers.running.binding import bind
 from botfleet.model import Bot, Subscription
 from botfleet.publishing.outgoing import Outgoing
 from botfleet.publishing.sinks import RedisSink

@@ -23,10 +23,10 @@ from celery.app.trace import build_tracer
 from botfleet.configuration import celery_defaults
 from botfleet.errors import TokenRevoked
 from botfleet.handlers import Event, Handler, Loaded, on
-from botfleet.handlers.batches import failed_counter
-from botfleet.handlers.binding import bind
-from botfleet.handlers.ordered import MOST_EVENTS, MOST_LOST
-from botfleet.handlers.runs import late_counter
+from botfleet.handlers.running.batches import failed_counter
+from botfleet.handlers.running.binding import bind
+from botfleet.handlers.running.ordered import MOST_EVENTS, MOST_LOST
+from botfleet.handlers.running.runs import late_counter
 from botfleet.model import Bot, Subscription
 from botfleet.publishing.kombu_sink import KombuSink
 from botfleet.publishing.marks import RedisMarks

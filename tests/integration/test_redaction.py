@@ -17,7 +17,7 @@ from celery.exceptions import NotRegistered
 from celery.worker import control, state
 
 from botfleet.handlers import Client, Event, Loaded, on
-from botfleet.handlers.binding import bind
+from botfleet.handlers.running.binding import bind
 from botfleet.redacted_worker import RedactedConsumer, UnknownTasks
 from botfleet.redaction import RedactedTask
 

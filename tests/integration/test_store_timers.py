@@ -11,7 +11,7 @@ from botfleet.embedded import EmbeddedServer
 from botfleet.model import Schedule, TimerState
 from botfleet.store import MemoryStore, Store
 from botfleet.store.redis import RedisStore
-from botfleet.timers import Due, Ticker
+from botfleet.timers.ticker import Due, Ticker
 from tests.conftest import flush
 from tests.integration.store_values import SHARDS, run_threads
 from tests.waiting import eventually

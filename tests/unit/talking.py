@@ -11,9 +11,9 @@ import msgspec
 from celery import Celery
 
 from botfleet.handlers import Commands, Handler, HandlerContext, Hook, Loaded
-from botfleet.handlers.binding import bind
-from botfleet.handlers.builtin import with_builtins
-from botfleet.handlers.commands import handlers_of
+from botfleet.handlers.builtin.answers import with_builtins
+from botfleet.handlers.declaring.classes import handlers_of
+from botfleet.handlers.running.binding import bind
 from botfleet.model import Subscription
 from botfleet.publishing.router import Router
 from botfleet.settings import Settings

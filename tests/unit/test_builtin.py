@@ -8,7 +8,7 @@ import pytest
 
 from botfleet import Client, Commands, __version__, command, contains, match, on, operator
 from botfleet.handlers import Handler, Loaded
-from botfleet.handlers.builtin import with_builtins
+from botfleet.handlers.builtin.answers import with_builtins
 from botfleet.settings import BUILTINS
 
 from .bots import envelope

@@ -29,8 +29,8 @@ from botfleet import (
     scan,
 )
 from botfleet.handlers import Handler
-from botfleet.handlers.chain import rivals_of
-from botfleet.handlers.runs import slow_counter
+from botfleet.handlers.running.chain import rivals_of
+from botfleet.handlers.running.runs import slow_counter
 
 from .bots import envelope
 from .talking import Talk

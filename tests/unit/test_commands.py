@@ -6,7 +6,7 @@ import pytest
 
 from botfleet.errors import ConfigurationError, UsageError
 from botfleet.handlers import Client, Commands, Event, Handler, HandlerContext
-from botfleet.handlers.commands import handlers_of, listeners_group
+from botfleet.handlers.declaring.classes import handlers_of, listeners_group
 from botfleet.model import Command, Subscription
 
 from .bots import TOKEN, context_with_bot, envelope, sent

@@ -16,12 +16,12 @@ import pytest
 
 from botfleet.errors import SlackError, StoreUnavailable, TokenNotConnected, UsageError
 from botfleet.handlers import Client, Directory, Event, HandlerContext
+from botfleet.handlers.builtin.upkeep import HANDLERS, refresh
 from botfleet.handlers.directory import CHANGES, ROTA, forget
 from botfleet.handlers.directory.kinds import USERS
 from botfleet.handlers.directory.lister import Lister
 from botfleet.handlers.directory.shelf import Shelf
 from botfleet.handlers.recent import Recent
-from botfleet.handlers.upkeep import HANDLERS, refresh
 from botfleet.store.base import CachedRow
 from botfleet.store.memory import MemoryStore
 

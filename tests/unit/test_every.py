@@ -13,8 +13,8 @@ from celery.exceptions import Ignore
 
 from botfleet.errors import ConfigurationError, HandlerFailed, UsageError
 from botfleet.handlers import Timer, TimerHandler, every, load, on
-from botfleet.handlers.locks import Lock
-from botfleet.handlers.timed import TimerRun, bind_timers
+from botfleet.handlers.running.locks import Lock
+from botfleet.handlers.running.timers import TimerRun, bind_timers
 from botfleet.model import Bot, Status
 from botfleet.store import MemoryStore
 

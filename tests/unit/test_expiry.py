@@ -9,9 +9,9 @@ import pytest
 from celery import Celery, signals
 
 from botfleet.handlers import Loaded, on
-from botfleet.handlers.binding import bind
-from botfleet.handlers.expiry import ExpiredCounter
-from botfleet.handlers.runs import late_counter
+from botfleet.handlers.running.binding import bind
+from botfleet.handlers.running.expiry import ExpiredCounter
+from botfleet.handlers.running.runs import late_counter
 from botfleet.redacted_worker import EventRequest
 from botfleet.store.memory import MemoryStore
 

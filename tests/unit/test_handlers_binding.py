@@ -10,10 +10,10 @@ from celery.exceptions import Ignore
 
 from botfleet.errors import ConnectionRateLimited, PerhapsDone, StoreUnavailable, TokenNotConnected
 from botfleet.handlers import Client, Commands, Event, Handler, Loaded, command, on
-from botfleet.handlers.binding import bind
-from botfleet.handlers.commands import handlers_of
-from botfleet.handlers.runs import late_counter
-from botfleet.handlers.scrubbing import HandlerFailed, Scrubber
+from botfleet.handlers.declaring.classes import handlers_of
+from botfleet.handlers.running.binding import bind
+from botfleet.handlers.running.runs import late_counter
+from botfleet.handlers.running.scrubbing import HandlerFailed, Scrubber
 from botfleet.store.memory import MemoryStore
 
 from .bots import NOW, TOKEN, context_with_bot, envelope, sent

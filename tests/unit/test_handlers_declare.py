@@ -22,9 +22,9 @@ from botfleet.handlers import (
     reaction,
     scan,
 )
-from botfleet.handlers.heard import Heard
-from botfleet.handlers.matchers import CommandMatcher
-from botfleet.handlers.matching import Phrases
+from botfleet.handlers.matching.heard import Heard
+from botfleet.handlers.matching.match import Phrases
+from botfleet.handlers.matching.matchers import CommandMatcher
 
 from .bots import context_with_bot, envelope
 

@@ -10,7 +10,7 @@ import pytest
 from botfleet import Client, Commands, Event, after, before, command, on
 from botfleet.errors import ConfigurationError
 from botfleet.handlers import Handler
-from botfleet.handlers.upkeep import HANDLERS as UPKEEP
+from botfleet.handlers.builtin.upkeep import HANDLERS as UPKEEP
 
 from .bots import TOKEN, envelope
 from .talking import Talk

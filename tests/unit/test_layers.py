@@ -26,7 +26,7 @@ def test_imports_run_one_way() -> None:
 @pytest.mark.parametrize(
     ("path", "line", "contract"),
     [
-        ("holder/reactor.py", "import botfleet.handlers.declare", "Imports run one way"),
+        ("holder/reactor.py", "import botfleet.handlers.declaring.listeners", "Imports run one way"),
         ("store/base.py", "import botfleet.celery", "Imports run one way"),
         ("sandbox/hub.py", "import botfleet.errors", "Imports run one way"),
         ("astray.py", "", "Imports run one way"),

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from botfleet.handlers.options import Form, WrongOptions
+from botfleet.handlers.matching.options import Form, WrongOptions
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from celery import Celery
 from botfleet.celery import FleetApp
 from botfleet.errors import ConfigurationError
 from botfleet.handlers import Event, Loaded, on
-from botfleet.handlers.binding import bind
+from botfleet.handlers.running.binding import bind
 from botfleet.model import Bot, Subscription
 from botfleet.publishing.ordered import is_wake_up, wake_up
 from botfleet.publishing.publisher import Publisher

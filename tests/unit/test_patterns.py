@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from botfleet.handlers.patterns import TIME_LIMIT, Budget, Pattern, TooSlow
+from botfleet.handlers.matching.patterns import TIME_LIMIT, Budget, Pattern, TooSlow
 
 CATASTROPHIC = r"(?:a|aa)+$"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botfleet.model import Schedule
-from botfleet.schedules import check_cron, latest_due, next_due, zone
+from botfleet.timers.schedules import check_cron, latest_due, next_due, zone
 
 HOUR, DAY = 3600.0, 86_400.0
 SINCE = st.floats(1e9, 2e9)

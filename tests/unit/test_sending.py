@@ -20,8 +20,8 @@ from botfleet.errors import (
     UsageError,
 )
 from botfleet.handlers import Broadcast, Client, Event, HandlerContext, Sent
-from botfleet.handlers.sending import ANSWER_TIMEOUT, BURST, PATIENCE
-from botfleet.handlers.splitting import LIMIT
+from botfleet.handlers.sending.sender import ANSWER_TIMEOUT, BURST, PATIENCE
+from botfleet.handlers.sending.splitting import LIMIT
 from botfleet.model import Answer, Bot, Command
 from botfleet.settings import Settings
 from botfleet.store.base import Pacing
@@ -156,7 +156,7 @@ def test_who_waits_hears_when_nobody_knows(world: World) -> None:
 
 
 def test_who_waits_does_not_wait_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botfleet.handlers.sending.ANSWER_TIMEOUT", 0.01)
+    monkeypatch.setattr("botfleet.handlers.sending.sender.ANSWER_TIMEOUT", 0.01)
     with pytest.raises(PerhapsDone, match="no_answer"):
         world.client().message("C1", "hi", wait=True)
     assert ANSWER_TIMEOUT <= PATIENCE

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botfleet.handlers.splitting import LIMIT, split
+from botfleet.handlers.sending.splitting import LIMIT, split
 
 limits = st.integers(20, 60)
 texts = st.text(st.one_of(st.sampled_from("ab \n"), st.characters()), max_size=400)

@@ -12,7 +12,7 @@ import pytest
 from botfleet.errors import StoreUnavailable
 from botfleet.model import Schedule
 from botfleet.store import MemoryStore
-from botfleet.timers import Ticker
+from botfleet.timers.ticker import Ticker
 from tests.fleets import NOW, FakeClock
 
 MINUTELY = Schedule(task="tasks.minutely", seconds=60)

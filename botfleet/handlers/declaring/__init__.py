@@ -1,0 +1,1 @@
+"""How a bot's author declares handlers, timers and hooks."""

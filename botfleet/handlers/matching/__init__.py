@@ -1,0 +1,1 @@
+"""Whether an event is for a handler, and what the handler finds in it."""

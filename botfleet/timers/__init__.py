@@ -1,0 +1,1 @@
+"""When timers are due, and which of them are due now."""
