@@ -28,7 +28,9 @@ from .model import (
     Transport,
     bot_key,
     fields_of,
+    is_dead,
     split_key,
+    state_of,
 )
 from .secrets import Seal, Token
 from .settings import Settings
@@ -83,13 +85,6 @@ class BotReport(msgspec.Struct, frozen=True, kw_only=True):
     holder: str
     error: str
     retry_at: float
-
-
-def state_of(bot: Bot, status: Status | None) -> State:
-    """A bot's state, also where no holder has said anything of it yet."""
-    if status is not None and status.generation >= bot.generation:
-        return status.state
-    return "connecting" if bot.desired == "running" else "stopped"
 
 
 def describe(bot: Bot, status: Status | None) -> BotReport:
@@ -255,13 +250,13 @@ class Fleet:
             if old is None:
                 return made
             same = old.fingerprint == made.fingerprint and old.transport == made.transport
-            dead = state_of(old, status) == "token_revoked"
+            dead = is_dead(old, status)
             if same and not (dead or renew):
                 return old
             return msgspec.structs.replace(made, generation=old.generation + 1, added_at=old.added_at)
 
         before, after = self.store.change_bot(key, change)
-        was_dead = before is not None and state_of(before, status) == "token_revoked"
+        was_dead = before is not None and is_dead(before, status)
         if told := what_happened(before, after, token_given=True, was_dead=was_dead):
             self.tell(told)
         return self._result(after or made)

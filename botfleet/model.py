@@ -105,6 +105,23 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     generation: int = 0
 
 
+def state_of(bot: Bot, status: Status | None) -> State:
+    """A bot's state, also where no holder has said anything yet of the connection that is wanted now.
+
+    >>> bot = Bot(team_id="T1", sealed_token="plain:b", fingerprint="b", generation=2)
+    >>> state_of(bot, Status(state="token_revoked", since=0.0, generation=1))
+    'connecting'
+    """
+    if status is not None and status.generation >= bot.generation:
+        return status.state
+    return "connecting" if bot.desired == "running" else "stopped"
+
+
+def is_dead(bot: Bot, status: Status | None) -> bool:
+    """Whether Slack said of the token that the bot has now that it is dead."""
+    return state_of(bot, status) == "token_revoked"
+
+
 class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one handler wants. Filters are cheap enough to be applied by whoever publishes.
 

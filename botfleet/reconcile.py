@@ -26,7 +26,7 @@ from .clock import Clock, MonotonicClock, monotonic_clock, wall_clock
 from .errors import BotfleetError, SlackError, StoreError, StoreUnavailable
 from .fleet import Fleet, Result, as_shown, is_token
 from .lifecycle import DEACTIVATED, REMOVED, command_of, happening
-from .model import Bot, Command, Status, split_key
+from .model import Bot, Command, Status, is_dead, split_key
 from .slack.errors import Group, classify
 from .store.base import DoorEntry
 
@@ -186,7 +186,7 @@ class Reconciler:
     def _check_tokens(self, deadline: float, alive: set[str], done: Round) -> None:
         for bot in self._bots_to_check():
             status = self._store.status(bot.key)
-            if bot.desired == "stopped" or (status is not None and status.state == "token_revoked"):
+            if bot.desired == "stopped" or is_dead(bot, status):
                 continue
             if self._monotonic() > deadline:
                 break

@@ -12,7 +12,7 @@ from typing import IO, Any
 from slack_sdk import WebClient
 
 from ..errors import SlackError, TokenNotConnected, TokenRevoked, UsageError
-from ..model import Bot, Command, State, Status, bot_key
+from ..model import Bot, Command, State, Status, bot_key, is_dead
 from ..secrets import Token
 from ..slack.methods import is_repeatable
 from ..store.base import Store
@@ -20,7 +20,7 @@ from ..webapi import translated
 from .context import HandlerContext
 from .directory import Directory
 from .event import Event
-from .sending.arguments import checked, contents, fits_a_frame, is_user_id, param, ts_of
+from .sending.arguments import checked, contents, fits_a_frame, is_user_id, param
 from .sending.broadcast import broadcast
 from .sending.sender import Sender
 from .sending.sent import Broadcast, Sent
@@ -431,7 +431,7 @@ class Client:
 
     def _check_alive(self) -> None:
         _, status = self._registered
-        if status is not None and status.state == "token_revoked":
+        if is_dead(self.bot, status):
             raise TokenRevoked("token_revoked", detail=f"the token of the bot {self.id} is dead")
 
     def _check_running(self) -> None:
@@ -448,7 +448,7 @@ class Client:
 
     def _thread(self) -> dict[str, Any]:
         """The option that keeps an answer in the event's thread."""
-        thread = self.event.thread_ts if self.event is not None else None
+        thread = self.event.thread if self.event is not None else None
         return {"thread_ts": thread} if thread else {}
 
     def _place(self, message: Sent | str | None, channel: str | None, what: str) -> tuple[str, str]:
@@ -456,7 +456,7 @@ class Client:
         self._check_running()
         if isinstance(message, Sent):
             return message.channel, message.ts
-        ts = message or ts_of(self.event)
+        ts = message or (self.event.message_ts if self.event is not None else None)
         if not ts:
             raise UsageError(f"{what} needs a message: what message() gave, or a ts and its channel")
         return self._target(channel or self._event_channel(what)), ts

@@ -6,14 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..clock import Clock, wall_clock
-from ..publishing.ordered import OrderedLanes
 from ..secrets import Seal
 from ..settings import Settings
 from ..store.base import Store
 from ..webapi import SlackApi
 from .recent import Recent
+
+if TYPE_CHECKING:
+    # Handlers of a bot that orders nothing need no Redis.
+    from ..publishing.ordered import OrderedLanes
 
 
 class DirectMessages:

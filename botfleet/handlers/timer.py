@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import UsageError
-from ..model import Bot, Status, bot_key
+from ..model import bot_key
 from ..store.base import Store
+from .bots import can_speak, every_bot
 from .client import Client
 from .context import HandlerContext
 
@@ -52,15 +53,9 @@ class Timer:
 
         Left out are bots that are stopped, and those whose token is dead.
         """
-        store = self._context.store
-        for shard, count in enumerate(store.counts()):
-            if not count:
-                continue
-            statuses = store.statuses(shard)
-            for key, bot in sorted(store.bots(shard).items()):
-                if _runs(bot, statuses.get(key)):
-                    origin = self._origin(bot.key)
-                    yield self._known(Client.of(self._context, bot, statuses.get(key), origin))
+        for bot, status in every_bot(self._context.store):
+            if can_speak(bot, status):
+                yield self._known(Client.of(self._context, bot, status, self._origin(bot.key)))
 
     def client(self, team_id: str, namespace: str = "") -> Client:
         """The client of one bot."""
@@ -141,8 +136,3 @@ class TimerMemory(MutableMapping[str, Any]):
         if len(written) > _MOST_BYTES or len(self._fields.keys() | {field}) > _MOST_FIELDS:
             raise UsageError(f"a timer's memory takes {_MOST_FIELDS} values of up to {_MOST_BYTES} bytes")
         return written
-
-
-def _runs(bot: Bot, status: Status | None) -> bool:
-    dead = status is not None and status.state == "token_revoked" and status.generation >= bot.generation
-    return bot.desired == "running" and not dead

@@ -33,7 +33,7 @@ def context_with_bot(
         }
     )
     store.change_bot(bot.key, lambda _: bot)
-    store.put_statuses({bot.key: Status(state=status, since=NOW)})  # type: ignore[arg-type]
+    store.put_statuses({bot.key: Status(state=status, since=NOW, generation=1)})  # type: ignore[arg-type]
     return HandlerContext(
         store=store, seal=seal, settings=settings, api=SlackApi(settings), clock=lambda: NOW
     )

@@ -121,6 +121,12 @@ def test_reply_stays_in_the_thread(slack: CannedSlack) -> None:
     assert slack.calls[0].fields == {"channel": "C1", "text": "pong", "thread_ts": "1.5", **FOLDED}
 
 
+def test_the_answer_to_an_edit_stays_in_the_thread_too(slack: CannedSlack) -> None:
+    edited = {"subtype": "message_changed", "message": {"text": "pong?", "ts": "1.7", "thread_ts": "1.5"}}
+    client_for(context_with_bot(slack.settings), **edited).reply("pong")
+    assert slack.calls[0].fields["thread_ts"] == "1.5"
+
+
 def test_reply_needs_an_event() -> None:
     with pytest.raises(UsageError, match="reply needs an event"):
         Client(context_with_bot(), "T1").reply("pong")
@@ -162,6 +168,12 @@ def test_a_revoked_token_is_told_at_once() -> None:
     with pytest.raises(TokenRevoked):
         Client(context, "T1").message("C1", "hi")
     assert sent(context) == []
+
+
+def test_the_death_of_a_former_token_hinders_nothing() -> None:
+    context = context_with_bot(status="token_revoked", generation=2)
+    Client(context, "T1").message("C1", "hi")
+    assert [command.text for command in sent(context)] == ["hi"]
 
 
 @pytest.mark.parametrize("options", [{}, {"thread_ts": "1.0"}])

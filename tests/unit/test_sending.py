@@ -22,7 +22,7 @@ from botfleet.errors import (
 from botfleet.handlers import Broadcast, Client, Event, HandlerContext, Sent
 from botfleet.handlers.sending.sender import ANSWER_TIMEOUT, BURST, PATIENCE
 from botfleet.handlers.sending.splitting import LIMIT
-from botfleet.model import Answer, Bot, Command
+from botfleet.model import Answer, Bot, Command, Status
 from botfleet.settings import Settings
 from botfleet.store.base import Pacing
 from botfleet.store.memory import MemoryStore
@@ -473,7 +473,7 @@ def test_dm(world: World) -> None:
     [
         ({}, "1700000100.000100"),
         ({"type": "message", "message": {"ts": "3.0"}}, "3.0"),
-        ({"type": "reaction_added", "item": {"type": "message", "channel": "C1", "ts": "4.0"}}, "4.0"),
+        ({"type": "reaction_added", "ts": None, "item": {"channel": "C1", "ts": "4.0"}}, "4.0"),
     ],
 )
 def test_a_reaction_to_the_events_message(
@@ -558,6 +558,12 @@ def test_a_broadcast_reaches_every_bot(world: World, slack: CannedSlack) -> None
     assert world.client().broadcast("hi", "C1", namespace="") == Broadcast(sent=2, stopped=1)
     assert world.client().broadcast("hi", "C1", namespace="beta") == Broadcast(sent=1)
     assert world.client().broadcast("hi", namespace="gamma") == Broadcast()
+
+
+def test_a_broadcast_reaches_a_bot_with_a_new_token(world: World, slack: CannedSlack) -> None:
+    add_bots(world, "T2", transport="http", generation=2)
+    world.store.put_statuses({"T2": Status(state="token_revoked", since=NOW, generation=1)})
+    assert world.client().broadcast("hi") == Broadcast(sent=2)
 
 
 def test_one_bots_failure_hinders_no_other(

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from ...errors import UsageError
-from ..event import Event
 from .splitting import LIMIT
 
 #: Slack disconnects at a frame over 16 KB.
@@ -37,19 +36,6 @@ def fits_a_frame(text: str) -> bool:
     """Whether a socket takes a text."""
     # Reckoned as ASCII with escapes, the longest form that JSON has.
     return len(text) <= LIMIT and len(json.dumps(text)) + _FRAME_ROOM <= _MAX_FRAME
-
-
-def ts_of(event: Event | None) -> str:
-    """The message that an event is about: itself, the one that was changed, or the one with the reaction."""
-    if event is None:
-        return ""
-    inner = event.payload.get("message")
-    item = event.payload.get("item")
-    for place in (inner, item, event.payload):
-        ts = place.get("ts") if isinstance(place, dict) else None
-        if isinstance(ts, str) and ts:
-            return ts
-    return ""
 
 
 def param(value: object) -> object:

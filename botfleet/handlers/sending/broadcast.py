@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ...errors import BotfleetError, StoreUnavailable
 from ...model import Bot, Status
 from ...store.base import Store
+from ..bots import can_speak, every_bot
 from .sent import Broadcast
 
 logger = logging.getLogger(__name__)
@@ -27,19 +28,15 @@ def broadcast(
         StoreUnavailable: the store is away; some have spoken.
     """
     sent = failed = stopped = 0
-    for shard in range(store.shards):
-        bots = store.bots(shard)
-        statuses = store.statuses(shard) if bots else {}
-        for key, bot in bots.items():
-            status = statuses.get(key)
-            if namespace is not None and bot.namespace != namespace:
-                continue
-            if bot.desired == "stopped" or (status is not None and status.state == "token_revoked"):
-                stopped += 1
-            elif _spoke(speak, bot, status):
-                sent += 1
-            else:
-                failed += 1
+    for bot, status in every_bot(store):
+        if namespace is not None and bot.namespace != namespace:
+            continue
+        if not can_speak(bot, status):
+            stopped += 1
+        elif _spoke(speak, bot, status):
+            sent += 1
+        else:
+            failed += 1
     return Broadcast(sent, failed, stopped)
 
 
