@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import heapq
 import itertools
-import json
 import logging
 import math
 import selectors
@@ -416,9 +415,3 @@ class Reactor:
             self._selector.close()
             self._waker.close()
             self._woken.close()
-
-
-def own_frame(emitted: rtm.Emit) -> tuple[Frame, bytes]:
-    """The frame of an event of our own, as if Slack had sent it."""
-    raw = json.dumps(emitted.payload).encode()
-    return Frame(type=emitted.type), raw

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from ..clock import Clock, wall_clock
 from ..model import Bot, Command, Status
 from ..slack import session as rtm
-from .reactor import Connection, Reactor
+
+if TYPE_CHECKING:
+    # Tests decide without sockets.
+    from .reactor import Connection, Reactor
 
 
 class Step(enum.Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,7 +11,6 @@ from ..model import Bot, Happening, Status
 from ..slack import session as rtm
 from ..slack.envelope import Origin
 from ..slack.frames import Frame
-from .reactor import own_frame
 
 #: In these states nothing is wrong with a connection; a dead token is told by itself.
 _NO_ERROR = frozenset({"connected", "stopped", "token_revoked"})
@@ -47,7 +47,7 @@ class Teller:
 
     def emit(self, connection: Concerned, emitted: rtm.Emit) -> None:
         """Publishes what a session says; a token that died is a bot that was deactivated."""
-        frame, raw = own_frame(emitted)
+        frame, raw = _own_frame(emitted)
         bot = connection.bot
         # One generation of a bot dies once, whoever sees it.
         event_id = f"{bot.key}:{emitted.type}:{bot.generation}:{bot.added_at}:{bot.fingerprint}"
@@ -63,3 +63,9 @@ class Teller:
             connection.failing = True
             told = happening(ERROR, connection.bot, error=status.error, at=status.since)
             self.tell(told, status=status.state)
+
+
+def _own_frame(emitted: rtm.Emit) -> tuple[Frame, bytes]:
+    """The frame of an event of our own, as if Slack had sent it."""
+    raw = json.dumps(emitted.payload).encode()
+    return Frame(type=emitted.type), raw

@@ -18,10 +18,11 @@ from ..clock import Clock, MonotonicClock, monotonic_clock, wall_clock
 from ..errors import PublishError, PushedInPart, StoreError, StoreUnavailable
 from ..model import Subscription
 from .marks import Claim, Marks, MemoryMarks
-from .ordered import OrderedLanes, wake_up
+from .ordered import OrderedLanes
 from .outgoing import Bundle, Outgoing, mark_of
 from .publisher import Sink
 from .template import message_age, publish_options
+from .wake_ups import wake_up
 
 logger = logging.getLogger(__name__)
 

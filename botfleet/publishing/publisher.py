@@ -27,9 +27,9 @@ from ..slack.envelope import Identifier, Origin, wrap
 from ..slack.frames import Frame
 from .gathering import Gathering
 from .lanes import Lanes, count
-from .ordered import lane_of
 from .outgoing import Bundle, Outgoing
 from .router import Router, queue_for
+from .wake_ups import lane_of
 
 logger = logging.getLogger(__name__)
 

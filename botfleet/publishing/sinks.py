@@ -14,11 +14,11 @@ import redis
 from ..errors import PublishError
 from ..model import Subscription
 from .marks import DEDUPE_MARKS, DEDUPE_TTL
-from .ordered import wake_up
 from .outgoing import Bundle, Outgoing, mark_of
 from .publisher import Sink
 from .scripts import read_script
 from .template import Template, encode_event
+from .wake_ups import wake_up
 
 _encode = msgspec.json.encode
 _ordered_lane = attrgetter("ordered_lane")

@@ -14,8 +14,9 @@ from typing import Any
 
 from ..model import Subscription
 from ..store.base import Store
-from .ordered import IdleLane, OrderedLanes, task_of, wake_up
+from .ordered import IdleLane, OrderedLanes
 from .template import publish_options
+from .wake_ups import task_of, wake_up
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import StoreUnavailable
-from botfleet.publishing.ordered import Head, OrderedLanes, Pause, Struck
+from botfleet.publishing.ordered import OrderedLanes
+from botfleet.publishing.wake_ups import Head, Pause, Struck
 from botfleet.store.redis_client import client_of
 
 from ..conftest import flush

@@ -30,11 +30,12 @@ from botfleet.handlers.running.runs import late_counter
 from botfleet.model import Bot, Subscription
 from botfleet.publishing.kombu_sink import KombuSink
 from botfleet.publishing.marks import RedisMarks
-from botfleet.publishing.ordered import OrderedLanes, lane_of, wake_up
+from botfleet.publishing.ordered import OrderedLanes
 from botfleet.publishing.publisher import Publisher, Sink
 from botfleet.publishing.router import Router
 from botfleet.publishing.sinks import RedisSink
 from botfleet.publishing.sweeping import Sweeper
+from botfleet.publishing.wake_ups import lane_of, wake_up
 from botfleet.settings import Settings
 from botfleet.slack.envelope import Origin
 from botfleet.slack.frames import decode

@@ -29,7 +29,7 @@ from .bots import NOW, envelope
         "botfleet.handlers.matching.patterns",
         "botfleet.handlers.running.runs",
         "botfleet.handlers.running.scrubbing",
-        "botfleet.publishing.ordered",
+        "botfleet.publishing.wake_ups",
         "botfleet.redaction",
         "botfleet.slack.address",
         "botfleet.slack.errors",

@@ -13,10 +13,10 @@ from botfleet.errors import ConfigurationError
 from botfleet.handlers import Event, Loaded, on
 from botfleet.handlers.running.binding import bind
 from botfleet.model import Bot, Subscription
-from botfleet.publishing.ordered import is_wake_up, wake_up
 from botfleet.publishing.publisher import Publisher
 from botfleet.publishing.router import Router
 from botfleet.publishing.sinks import MemorySink
+from botfleet.publishing.wake_ups import is_wake_up, wake_up
 from botfleet.roles import HANDLER
 from botfleet.settings import Settings
 from botfleet.slack.envelope import Origin

@@ -79,3 +79,17 @@ def test_the_entry_points_load(group: str, name: str) -> None:
     assert point.value.startswith("botfleet.cli:")
     loaded = point.load()
     assert isinstance(loaded, click.Command) if group == "celery.commands" else callable(loaded)
+
+
+@pytest.mark.parametrize(
+    ("line", "unneeded"),
+    [
+        ("import botfleet, botfleet.testing.plugin", {"celery", "msgspec", "redis", "slack_sdk", "tornado"}),
+        ("from botfleet import Client, every, on", {"celery", "kombu", "redis", "tornado", "websocket"}),
+        ("import botfleet.testing.inprocess", {"redis", "websocket"}),
+    ],
+)
+def test_what_is_imported_is_what_is_needed(line: str, unneeded: set[str]) -> None:
+    program = f"{line}\nimport sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert unneeded.isdisjoint(loaded.stdout.split())

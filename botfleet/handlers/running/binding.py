@@ -19,7 +19,7 @@ from ...errors import (
     UsageError,
 )
 from ...model import Subscription
-from ...publishing.ordered import is_wake_up
+from ...publishing.wake_ups import is_wake_up
 from ...redaction import EventTask
 from ..context import HandlerContext
 from ..handler import Handler

@@ -7,18 +7,21 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import Ignore, Reject, Retry, TaskPredicate
 
 from ...clock import MonotonicClock, monotonic_clock
 from ...errors import ConfigurationError, HandlerFailed, UsageError
-from ...publishing.ordered import Head, OrderedLanes, Pause, Struck, wake_up
+from ...publishing.wake_ups import Head, Pause, Struck, wake_up
 from ..context import HandlerContext
 from ..handler import Handler
 from .batches import failed_counter
 from .retries import RetryPolicy, reason_of
 from .runs import count
+
+if TYPE_CHECKING:
+    from ...publishing.ordered import OrderedLanes
 
 logger = logging.getLogger(__name__)
 
