@@ -174,6 +174,13 @@ class ConnectionRateLimited(SlackError):
     """Slack asks to wait (HTTP 429, or close code 1008)."""
 
 
+class TurnTooFar(ConnectionRateLimited):
+    """Nothing was asked of Slack: the fleet's pace, or a `Retry-After`, has no turn soon enough.
+
+    A handler that ends with this has not failed: it is run again, however often it was.
+    """
+
+
 class ConnectionClosed(SlackError):
     """The socket is closed."""
 

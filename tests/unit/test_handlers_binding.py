@@ -8,7 +8,13 @@ import pytest
 from celery import Celery, Task
 from celery.exceptions import Ignore
 
-from botfleet.errors import ConnectionRateLimited, PerhapsDone, StoreUnavailable, TokenNotConnected
+from botfleet.errors import (
+    ConnectionRateLimited,
+    PerhapsDone,
+    StoreUnavailable,
+    TokenNotConnected,
+    TurnTooFar,
+)
 from botfleet.handlers import Client, Commands, Event, Handler, Loaded, command, on
 from botfleet.handlers.declaring.classes import handlers_of
 from botfleet.handlers.running.binding import bind
@@ -299,6 +305,20 @@ def test_a_retry_waits_as_long_as_slack_asks(
     monkeypatch.setattr(Task, "retry", noted)
     assert fleet.run().failed()
     assert again == [waited] * (limited.options.get("max_retries", 3) + 1)
+
+
+@pytest.mark.parametrize("ordered", [None, "channel"])
+def test_waiting_for_a_turn_uses_up_no_try(ordered: str | None) -> None:
+    tries: list[int] = []
+
+    @on("message", ordered=ordered, max_retries=1, retry_backoff=False, default_retry_delay=0)
+    def waits() -> None:
+        tries.append(1)
+        if len(tries) < 5:
+            raise TurnTooFar("ratelimited", retry_after=0.0)
+
+    assert Fleet(waits).run().successful()
+    assert len(tries) == 5
 
 
 def test_what_may_have_been_done_is_not_tried_again() -> None:

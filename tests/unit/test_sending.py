@@ -17,10 +17,11 @@ from botfleet.errors import (
     PerhapsDone,
     SlackError,
     StoreUnavailable,
+    TurnTooFar,
     UsageError,
 )
 from botfleet.handlers import Broadcast, Client, Event, HandlerContext, Sent
-from botfleet.handlers.sending.sender import ANSWER_TIMEOUT, BURST, PATIENCE
+from botfleet.handlers.sending.sender import ANSWER_TIMEOUT, BRIEF, BURST, PATIENCE
 from botfleet.handlers.sending.splitting import LIMIT
 from botfleet.model import Answer, Bot, Command, Status
 from botfleet.settings import Settings
@@ -360,6 +361,19 @@ def test_a_turn_too_far_away_is_for_a_later_try(world: World, slack: CannedSlack
         world.client().message("#general", "hi")
     assert caught.value.retry_after == pytest.approx(11.0)
     assert (slack.asked("chat.postMessage"), world.slept) == ([], [])
+
+
+def test_a_handler_leaves_its_worker_to_others_while_a_channel_is_busy(
+    world: World, slack: CannedSlack
+) -> None:
+    for n in range(BURST + 2):
+        world.try_of(f"tasks.ping Ev{n}").message("#general", "hi")
+    # Others of the fleet.
+    for _ in range(3):
+        world.store.admit("", "", Pacing("post:T1:#general", 1.0, BURST), patience=100.0)
+    with pytest.raises(TurnTooFar):
+        world.try_of("tasks.ping Ev9").message("#general", "hi")
+    assert max(world.slept) <= BRIEF
 
 
 def test_a_short_retry_after_is_waited_out(world: World, slack: CannedSlack) -> None:

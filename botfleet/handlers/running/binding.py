@@ -27,7 +27,7 @@ from ..loader import Loaded
 from ..matching.heard import folded_all
 from .batches import BatchRun
 from .ordered import LoneRun, OrderedRun
-from .retries import RetryPolicy, no_sooner
+from .retries import RetryPolicy, no_sooner, only_waits
 from .runs import Company, Run
 from .tally import Counted, CountedBatch, CountedOnce, Tally
 
@@ -78,10 +78,15 @@ class HandlerTask(CountedOnce, EventTask):
         countdown: float | None = None,
         **options: Any,
     ) -> Any:
-        """Has Celery try again, and not sooner than whoever failed asks for with `retry_after`."""
+        """Has Celery try again, and not sooner than whoever failed asks for with `retry_after`.
+
+        However often it was tried, where nothing failed: its turn to send was too far away.
+        """
         if eta is None:
             planned = self.default_retry_delay if countdown is None else countdown
             countdown = no_sooner(planned, exc)
+        if only_waits(exc):
+            options["max_retries"] = self.request.retries + 1
         return super().retry(args, kwargs, exc, throw, eta, countdown, **options)
 
     def on_retry(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:

@@ -216,7 +216,8 @@ class LoneRun:
             failures = self.task.request.retries + 1
             if not self.policy.allows(exc, failures):
                 raise
-            options = {"countdown": self.policy.wait(failures, exc), "max_retries": self.policy.most}
+            # The policy has said that there is a try.
+            options = {"countdown": self.policy.wait(failures, exc), "max_retries": failures}
             raise self.task.retry(exc=exc, **options, **self.policy.sending) from None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from celery import Task
 from celery.utils.time import get_exponential_backoff_interval
 
-from ...errors import BotfleetError
+from ...errors import BotfleetError, TurnTooFar
 
 #: Options that only Celery's `retry` takes, and those that are read here.
 _NOT_SENT = frozenset({"max_retries", "countdown", "args", "kwargs", "exc", "throw"})
@@ -59,7 +59,7 @@ class RetryPolicy:
 
         An exception counts as itself and as what it came from.
         """
-        if self.most is not None and failures > self.most:
+        if self.most is not None and failures > self.most and not only_waits(exc):
             return False
         causes = [exc, reason_of(exc)]
         if any(isinstance(one, self.not_retried) for one in causes):
@@ -87,6 +87,15 @@ def no_sooner(planned: float, exc: BaseException | None) -> float:
     causes = [] if exc is None else [exc, reason_of(exc)]
     asked = [one.retry_after for one in causes if isinstance(one, BotfleetError)]
     return max([planned, *(seconds for seconds in asked if seconds is not None)])
+
+
+def only_waits(exc: BaseException | None) -> bool:
+    """Whether an exception says that nothing failed, and that it is only too early.
+
+    >>> only_waits(TurnTooFar("ratelimited", retry_after=7.0)), only_waits(ValueError()), only_waits(None)
+    (True, False, False)
+    """
+    return exc is not None and any(isinstance(one, TurnTooFar) for one in (exc, reason_of(exc)))
 
 
 def reason_of(exc: BaseException) -> BaseException:

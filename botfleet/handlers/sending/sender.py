@@ -18,7 +18,7 @@ from typing import Any
 
 from slack_sdk.web import SlackResponse
 
-from ...errors import ConnectionRateLimited, PerhapsDone, StoreError
+from ...errors import ConnectionRateLimited, PerhapsDone, StoreError, TurnTooFar
 from ...model import Command
 from ...slack.errors import to_exception
 from ...slack.methods import answers_secrets, is_post, is_read, is_repeatable
@@ -32,8 +32,10 @@ logger = logging.getLogger(__name__)
 
 #: Messages that may be posted in one channel at once, after a pause: Slack allows "short bursts".
 BURST = 4
-#: Seconds that one call waits in place for its turn, all together; a longer wait is for the handler's retry.
+#: Seconds that one call waits in place for its turn, all together, where nothing is ever tried again.
 PATIENCE = 10.0
+#: The same in a handler, whose retry waits without a worker: one busy channel is not to keep all of them.
+BRIEF = 2.0
 #: Seconds for which the answer to a message on a socket is waited for.
 ANSWER_TIMEOUT = 10.0
 #: Seconds to wait where Slack says "too often" without saying how long.
@@ -77,6 +79,7 @@ class Sender:
         self._context = context
         self._key = key
         self._once = Once(origin and f"{origin} {key}")
+        self._patience = BRIEF if origin else PATIENCE
         self._shadow = shadow
 
     # Over the socket
@@ -141,7 +144,7 @@ class Sender:
             Slack's answer; or, where nothing was called, what is known of the answer.
 
         Raises:
-            ConnectionRateLimited: its turn is too far away: `retry_after`.
+            TurnTooFar: its turn is too far away: `retry_after`.
             PerhapsDone: an earlier try may have done it.
             StoreUnavailable: the store is away; nothing was called.
         """
@@ -156,7 +159,7 @@ class Sender:
     def _call(
         self, method: str, mark: str, pacing: Pacing, do: Callable[[], SlackResponse]
     ) -> SlackResponse | dict[str, Any]:
-        halt, left = f"{self._key}:{method}", PATIENCE
+        halt, left = f"{self._key}:{method}", self._patience
         while True:
             noted, left = self._admitted(mark, halt, pacing, left)
             if noted is not None:
@@ -175,7 +178,7 @@ class Sender:
         while True:
             admission = self._store.admit(mark, halt, pacing, left, self._ttl)
             if admission.wait > left:
-                raise ConnectionRateLimited(
+                raise TurnTooFar(
                     "ratelimited", retry_after=admission.wait, detail="the fleet keeps from sending that long"
                 )
             if admission.wait > 0:
