@@ -12,10 +12,8 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from .errors import BotfleetError
-from .handlers.running.batches import failed_counter
 from .handlers.running.binding import bind
-from .handlers.running.runs import late_counter
-from .handlers.running.tally import runs_counter
+from .handlers.running.counters import failed_counter, late_counter, runs_counter
 from .model import Subscription
 from .publishing.router import EVENT_QUEUES
 from .roles import BOTH, HANDLER, Role, find_role, role_names

@@ -23,10 +23,9 @@ from celery.app.trace import build_tracer
 from botfleet.configuration import celery_defaults
 from botfleet.errors import TokenRevoked
 from botfleet.handlers import Event, Handler, Loaded, on
-from botfleet.handlers.running.batches import failed_counter
 from botfleet.handlers.running.binding import bind
+from botfleet.handlers.running.counters import failed_counter, late_counter
 from botfleet.handlers.running.ordered import MOST_EVENTS, MOST_LOST
-from botfleet.handlers.running.runs import late_counter
 from botfleet.model import Bot, Subscription
 from botfleet.publishing.kombu_sink import KombuSink
 from botfleet.publishing.marks import RedisMarks

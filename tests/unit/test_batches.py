@@ -17,9 +17,8 @@ from celery.exceptions import Reject
 from botfleet import BatchFailed, Store
 from botfleet.errors import ConfigurationError, TokenRevoked
 from botfleet.handlers import Event, Loaded, on
-from botfleet.handlers.running.batches import failed_counter
 from botfleet.handlers.running.binding import bind
-from botfleet.handlers.running.runs import late_counter
+from botfleet.handlers.running.counters import failed_counter, late_counter
 from botfleet.handlers.running.scrubbing import Scrubber
 from botfleet.model import Bot, Subscription
 from botfleet.publishing.gathering import MOST_BYTES, Gathering

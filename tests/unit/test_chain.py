@@ -30,7 +30,7 @@ from botfleet import (
 )
 from botfleet.handlers import Handler
 from botfleet.handlers.running.chain import rivals_of
-from botfleet.handlers.running.runs import slow_counter
+from botfleet.handlers.running.counters import slow_counter
 
 from .bots import envelope
 from .talking import Talk

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, Task
 from celery.exceptions import Ignore
 
-from botfleet.errors import ConfigurationError, HandlerFailed, UsageError
+from botfleet.errors import ConfigurationError, ConnectionRateLimited, HandlerFailed, UsageError
 from botfleet.handlers import Timer, TimerHandler, every, load, on
 from botfleet.handlers.running.locks import Lock
 from botfleet.handlers.running.timers import TimerRun, bind_timers
@@ -175,6 +175,23 @@ def test_one_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None
         assert isinstance(Fleet(look).run().result, ValueError)
     assert len(tries) == 4
     assert "look failed, try 1 of 4: ValueError('not yet')" in caplog.text
+
+
+def test_it_is_tried_again_no_sooner_than_slack_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    @every(minutes=1)
+    def look() -> None:
+        raise ConnectionRateLimited("ratelimited", retry_after=300.0)
+
+    waits: list[float | None] = []
+    retry = Task.retry
+
+    def noted(task: Any, *args: Any, **options: Any) -> Any:
+        waits.append(args[5] if len(args) > 5 else options["countdown"])
+        return retry(task, *args, **options)
+
+    monkeypatch.setattr(Task, "retry", noted)
+    assert Fleet(look).run().failed()
+    assert waits == [300.0] * 4
 
 
 def test_an_author_may_talk_to_celery() -> None:

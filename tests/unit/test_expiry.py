@@ -10,8 +10,8 @@ from celery import Celery, signals
 
 from botfleet.handlers import Loaded, on
 from botfleet.handlers.running.binding import bind
+from botfleet.handlers.running.counters import late_counter
 from botfleet.handlers.running.expiry import ExpiredCounter
-from botfleet.handlers.running.runs import late_counter
 from botfleet.redacted_worker import EventRequest
 from botfleet.store.memory import MemoryStore
 

@@ -18,7 +18,7 @@ from botfleet.errors import (
 from botfleet.handlers import Client, Commands, Event, Handler, Loaded, command, on
 from botfleet.handlers.declaring.classes import handlers_of
 from botfleet.handlers.running.binding import bind
-from botfleet.handlers.running.runs import late_counter
+from botfleet.handlers.running.counters import late_counter
 from botfleet.handlers.running.scrubbing import HandlerFailed, Scrubber
 from botfleet.store.memory import MemoryStore
 

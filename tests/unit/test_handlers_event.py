@@ -20,14 +20,13 @@ from .bots import NOW, envelope
 @pytest.mark.parametrize(
     "module",
     [
-        "botfleet.handlers.running.batches",
+        "botfleet.handlers.running.counters",
         "botfleet.handlers.declaring.classes",
         "botfleet.handlers.event",
         "botfleet.handlers.matching.matchers",
         "botfleet.handlers.matching.match",
         "botfleet.handlers.matching.options",
         "botfleet.handlers.matching.patterns",
-        "botfleet.handlers.running.runs",
         "botfleet.handlers.running.scrubbing",
         "botfleet.publishing.wake_ups",
         "botfleet.redaction",

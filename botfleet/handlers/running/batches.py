@@ -13,8 +13,9 @@ from ...redaction import describe_event
 from ..context import HandlerContext
 from ..event import Event
 from ..handler import Handler
-from .retries import RetryPolicy, reason_of
-from .runs import count, drop_late, texts
+from .counters import count, failed_counter
+from .retries import RetryPolicy, reason_of, tries
+from .runs import drop_late, texts
 from .scrubbing import Scrubber
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class BatchRun:
         wait = self.policy.wait(failures, exc)
         logger.warning(
             "handler %s failed for %s, try %s of %s; %s left, again in %g s: %r",
-            *(self.handler.name, what, failures, self._tries(), len(left), wait, reason_of(exc)),
+            *(self.handler.name, what, failures, tries(self.policy.most), len(left), wait, reason_of(exc)),
             extra={"action": "batch_retried", "task": self.handler.name},
         )
         return self._send(left, failures, wait, exc)
@@ -108,14 +109,11 @@ class BatchRun:
         """Goes on without an event that has failed for the last time."""
         logger.error(
             "handler %s failed for %s, try %s of %s, and gives it up; %s left: %r",
-            *(self.handler.name, event_id, failures, self._tries(), len(left), reason_of(exc)),
+            *(self.handler.name, event_id, failures, tries(self.policy.most), len(left), reason_of(exc)),
             exc_info=exc,
             extra={"action": "event_failed", "task": self.handler.name},
         )
         return self._send(left, 0, 0.0, exc)
-
-    def _tries(self) -> str:
-        return "any number" if self.policy.most is None else str(self.policy.most + 1)
 
     def _give_up(self, events: int) -> None:
         count(self.context, failed_counter(self.handler.name), events)
@@ -137,15 +135,6 @@ class BatchRun:
                 return rejected
         again: Exception = Retry(exc=exc, when=wait, is_eager=request.is_eager, sig=signature)
         return again
-
-
-def failed_counter(name: str) -> str:
-    """The store's counter (`Store.advance`) of events that a batch handler gave up.
-
-    >>> failed_counter("tasks.sinks.archive")
-    'failed:tasks.sinks.archive'
-    """
-    return f"failed:{name}"
 
 
 def _scrubber(events: Sequence[Event]) -> Scrubber:

@@ -27,7 +27,7 @@ from ..loader import Loaded
 from ..matching.heard import folded_all
 from .batches import BatchRun
 from .ordered import LoneRun, OrderedRun
-from .retries import RetryPolicy, no_sooner, only_waits
+from .retries import Patient, RetryPolicy, tries
 from .runs import Company, Run
 from .tally import Counted, CountedBatch, CountedOnce, Tally
 
@@ -65,29 +65,8 @@ class OrderedTask(Counted, EventTask):
     """Base of the tasks of ordered handlers, whose runs take any number of events."""
 
 
-class HandlerTask(CountedOnce, EventTask):
+class HandlerTask(CountedOnce, Patient, EventTask):
     """Base of the tasks of handlers that take one event."""
-
-    def retry(
-        self,
-        args: Any = None,
-        kwargs: Any = None,
-        exc: Any = None,
-        throw: bool = True,
-        eta: Any = None,
-        countdown: float | None = None,
-        **options: Any,
-    ) -> Any:
-        """Has Celery try again, and not sooner than whoever failed asks for with `retry_after`.
-
-        However often it was tried, where nothing failed: its turn to send was too far away.
-        """
-        if eta is None:
-            planned = self.default_retry_delay if countdown is None else countdown
-            countdown = no_sooner(planned, exc)
-        if only_waits(exc):
-            options["max_retries"] = self.request.retries + 1
-        return super().retry(args, kwargs, exc, throw, eta, countdown, **options)
 
     def on_retry(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Says in one line that a handler failed and is tried again; Celery logs the last failure."""
@@ -96,7 +75,7 @@ class HandlerTask(CountedOnce, EventTask):
             self.name,
             self.describe(args),
             self.request.retries + 1,
-            "any number" if self.max_retries is None else self.max_retries + 1,
+            tries(self.max_retries),
             exc,
             extra={"action": "handler_retried", "task": self.name},
         )
@@ -167,7 +146,7 @@ def _task_function(
         else:
             handle(message, **kwargs)
 
-    return _named_like(handler, run)
+    return named_like(handler.function, run)
 
 
 def _batch_function(
@@ -176,12 +155,13 @@ def _batch_function(
     def run(task: Any, envelopes: list[dict[str, Any]], **kwargs: Any) -> None:
         BatchRun(handler, context, policy, task).run(envelopes)
 
-    return _named_like(handler, run)
+    return named_like(handler.function, run)
 
 
-def _named_like(handler: Handler[..., object], run: Callable[..., None]) -> Callable[..., None]:
-    run.__name__ = handler.function.__name__
-    run.__qualname__ = getattr(handler.function, "__qualname__", run.__name__)
-    run.__module__ = handler.function.__module__
-    run.__doc__ = handler.function.__doc__
+def named_like(function: Callable[..., object], run: Callable[..., None]) -> Callable[..., None]:
+    """Gives a task's function the name, place and text of the author's."""
+    run.__name__ = function.__name__
+    run.__qualname__ = getattr(function, "__qualname__", run.__name__)
+    run.__module__ = function.__module__
+    run.__doc__ = function.__doc__
     return run

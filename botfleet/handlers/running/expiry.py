@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import StoreError
 from ...redaction import EventTask
 from ...store.base import Store
-from .runs import late_counter
+from .counters import late_counter
 
 
 class ExpiredCounter:

@@ -16,9 +16,8 @@ from ...errors import ConfigurationError, HandlerFailed, UsageError
 from ...publishing.wake_ups import Head, Pause, Struck, wake_up
 from ..context import HandlerContext
 from ..handler import Handler
-from .batches import failed_counter
-from .retries import RetryPolicy, reason_of
-from .runs import count
+from .counters import count, failed_counter
+from .retries import RetryPolicy, reason_of, tries
 
 if TYPE_CHECKING:
     from ...publishing.ordered import OrderedLanes
@@ -135,7 +134,7 @@ class OrderedRun:
             return exc
         logger.warning(
             "handler %s failed for %s, try %s of %s; its lane waits for %g s: %r",
-            *(self.handler.name, event_id, failures, self._tries(), wait, reason_of(exc)),
+            *(self.handler.name, event_id, failures, tries(self.policy.most), wait, reason_of(exc)),
             extra={"action": "ordered_retried", "task": self.handler.name},
         )
         return self._send(wake_up(event_id, lane, failures), wait) or Retry(exc=exc, when=wait)
@@ -146,10 +145,10 @@ class OrderedRun:
         if struck.kept:
             logger.error(
                 "handler %s failed for %s, try %s of %s, and gives it up; its lane goes on: %r",
-                *(self.handler.name, event_id, failures, self._tries(), reason_of(exc)),
+                *(self.handler.name, event_id, failures, tries(self.policy.most), reason_of(exc)),
                 extra={"action": "event_failed", "task": self.handler.name},
             )
-            count(self.context, failed_counter(self.handler.name), 1)
+            count(self.context, failed_counter(self.handler.name))
         exc.add_note(f"The event was {event_id}.")
         return self._pass_on(lane, head, struck) or exc
 
@@ -189,9 +188,6 @@ class OrderedRun:
             *(self.handler.name, event_id),
             extra={"action": "lane_lost", "task": self.handler.name},
         )
-
-    def _tries(self) -> str:
-        return "any number" if self.policy.most is None else str(self.policy.most + 1)
 
 
 class LoneRun:

@@ -98,6 +98,37 @@ def only_waits(exc: BaseException | None) -> bool:
     return exc is not None and any(isinstance(one, TurnTooFar) for one in (exc, reason_of(exc)))
 
 
+def tries(most: int | None) -> str:
+    """How often something is tried at the most, where there are so many tries after the first one.
+
+    >>> tries(3), tries(None)
+    ('4', 'any number')
+    """
+    return "any number" if most is None else str(most + 1)
+
+
+class Patient(Task):  # type: ignore[misc]
+    """Part of a task that Celery tries again: not sooner than whoever failed asks for with `retry_after`."""
+
+    def retry(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: Any = None,
+        throw: bool = True,
+        eta: Any = None,
+        countdown: float | None = None,
+        **options: Any,
+    ) -> Any:
+        """Has Celery try again; any number of times where nothing failed, and a turn to send was far away."""
+        if eta is None:
+            planned = self.default_retry_delay if countdown is None else countdown
+            countdown = no_sooner(planned, exc)
+        if only_waits(exc):
+            options["max_retries"] = self.request.retries + 1
+        return super().retry(args, kwargs, exc, throw, eta, countdown, **options)
+
+
 def reason_of(exc: BaseException) -> BaseException:
     """What an exception was raised from, or while handling; itself where it came from nothing."""
     context = None if exc.__suppress_context__ else exc.__context__

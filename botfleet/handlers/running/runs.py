@@ -9,7 +9,6 @@ from typing import Any
 
 from celery.exceptions import TaskPredicate
 
-from ...errors import StoreError
 from ..client import Client
 from ..context import HandlerContext
 from ..declaring.hooks import NO_HOOKS, Hooks
@@ -21,6 +20,7 @@ from ..matching.match import Match
 from ..matching.options import WrongOptions
 from ..matching.patterns import TIME_LIMIT, TooSlow
 from .chain import Rival, is_taken, rivals_of
+from .counters import count, late_counter, slow_counter
 from .scrubbing import Scrubber
 
 logger = logging.getLogger(__name__)
@@ -173,16 +173,7 @@ def note_slow(handler: Handler[..., object], event: Event, context: HandlerConte
         *(handler.name, TIME_LIMIT, event.id),
         extra={"action": "pattern_slow", "bot": event.key},
     )
-    count(context, slow_counter(handler.name), 1)
-
-
-def slow_counter(name: str) -> str:
-    """The store's counter (`Store.advance`) of events for which a handler's pattern took too long.
-
-    >>> slow_counter("tasks.hello.greet")
-    'slow:tasks.hello.greet'
-    """
-    return f"slow:{name}"
+    count(context, slow_counter(handler.name))
 
 
 def drop_late(handler: Handler[..., object], event: Event, context: HandlerContext) -> bool:
@@ -196,25 +187,8 @@ def drop_late(handler: Handler[..., object], event: Event, context: HandlerConte
         event.id,
         extra={"action": "event_late", "bot": event.key},
     )
-    count(context, late_counter(handler.name), 1)
+    count(context, late_counter(handler.name))
     return True
-
-
-def count(context: HandlerContext, counter: str, events: int) -> None:
-    """Counts events in the store, where it is there."""
-    try:
-        context.store.advance(counter, events)
-    except StoreError as exc:
-        logger.debug("not counted: %s", exc)
-
-
-def late_counter(name: str) -> str:
-    """The store's counter (`Store.advance`) of events that were too old for a handler.
-
-    >>> late_counter("tasks.hello.ping")
-    'late:tasks.hello.ping'
-    """
-    return f"late:{name}"
 
 
 def texts(events: Iterable[Event]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import StoreError
 from ...store.base import Store
-from .batches import failed_counter
+from .counters import failed_counter, runs_counter
 
 logger = logging.getLogger(__name__)
 
@@ -95,12 +95,3 @@ class CountedOnce(Counted):
         """Counts an event that is not tried again."""
         if self.tally is not None:
             self.tally.count(failed_counter(self.name))
-
-
-def runs_counter(name: str) -> str:
-    """The store's counter of events whose task ended well.
-
-    >>> runs_counter("tasks.hello.ping")
-    'runs:tasks.hello.ping'
-    """
-    return f"runs:{name}"

@@ -18,8 +18,9 @@ from ...timers.schedules import zone
 from ..context import HandlerContext
 from ..declaring.timers import TimerHandler
 from ..timer import Timer
-from .binding import DEFAULT_OPTIONS
+from .binding import DEFAULT_OPTIONS, named_like
 from .locks import Lock
+from .retries import Patient, tries
 from .scrubbing import Scrubber
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ LOCK_TTL = 30.0
 _LOST_WITHIN = 300.0
 
 
-class TimerTask(RedactedTask):
+class TimerTask(Patient, RedactedTask):
     """Base of the tasks of timers."""
 
     def on_retry(self, exc: Exception | None, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
@@ -42,7 +43,7 @@ class TimerTask(RedactedTask):
             "timer %s failed, try %s of %s: %r",
             self.name,
             self.request.retries + 1,
-            "any number" if self.max_retries is None else self.max_retries + 1,
+            tries(self.max_retries),
             exc,
             extra={"action": "timer.retried", "task": self.name},
         )
@@ -90,11 +91,7 @@ def _task_function(timer: TimerHandler[..., object], context: HandlerContext) ->
     def run(task: Any, due: Mapping[str, float | None]) -> None:
         TimerRun(timer, context, task, due).run()
 
-    run.__name__ = timer.function.__name__
-    run.__qualname__ = timer.function.__qualname__
-    run.__module__ = timer.function.__module__
-    run.__doc__ = timer.function.__doc__
-    return run
+    return named_like(timer.function, run)
 
 
 class TimerRun:
