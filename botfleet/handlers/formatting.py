@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from ..slack.markup import plain, unescape
+
 __all__ = [
     "bold",
     "bullets",
@@ -36,8 +38,6 @@ __all__ = [
     "user",
 ]
 
-#: What stands between `<` and `>`: a kind, what it names, and its label.
-_ENTITY = re.compile(r"<([@#!]?)([^<>|\n]*)(?:\|([^<>\n]*))?>")
 #: Begins and ends a block of code.
 _FENCE = "```"
 #: A style's sign at the edges of words, as Slack reads it; there is more than signs between the two.
@@ -52,15 +52,6 @@ def escape(text: str) -> str:
     'a &lt; b &amp; c &gt; d'
     """
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def unescape(text: str) -> str:
-    """The reverse of `escape`.
-
-    >>> unescape("a &lt; b &amp;amp; c")
-    'a < b &amp; c'
-    """
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 # Styles
@@ -249,7 +240,7 @@ def to_plain(text: str) -> str:
         piece.removeprefix("\n").removesuffix("\n") if number % 2 else _without_styles(piece)
         for number, piece in enumerate(pieces)
     )
-    return unescape(_ENTITY.sub(_plain_entity, bare))
+    return plain(bare, user=str, channel=str)
 
 
 def from_markdown(markdown: str) -> str:
@@ -280,14 +271,3 @@ def _without_styles(text: str) -> str:
 def _label(text: str) -> str:
     """A text as a label takes it: in one line, without what would end it."""
     return escape(" ".join(text.split())).replace("|", "¦")
-
-
-def _plain_entity(found: re.Match[str]) -> str:
-    kind, name, label = found[1], found[2], found[3]
-    if kind == "@":
-        return "@" + (label or name).removeprefix("@")
-    if kind == "#":
-        return "#" + (label or name).removeprefix("#")
-    if kind == "!":
-        return label or "@" + name.partition("^")[0]
-    return label or name.removeprefix("mailto:")

@@ -39,7 +39,7 @@ def referred(text: str) -> str | None:
 
 
 def unescape(text: str) -> str:
-    """Turns Slack's three entities into what they stand for.
+    """Turns Slack's three entities into what they stand for: the reverse of `formatting.escape`.
 
     >>> unescape("1 &lt; 2 &amp;amp; &quot;")
     '1 < 2 &amp; &quot;'
