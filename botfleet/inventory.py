@@ -14,7 +14,8 @@ from kombu.exceptions import OperationalError
 from .errors import BotfleetError
 from .handlers.running.binding import bind
 from .handlers.running.counters import failed_counter, late_counter, runs_counter
-from .model import Subscription
+from .handlers.running.timers import bind_timers
+from .model import Schedule, Subscription, TimerState
 from .publishing.router import EVENT_QUEUES
 from .roles import BOTH, HANDLER, Role, find_role, role_names
 from .steps import load_role
@@ -24,6 +25,7 @@ from .store.redis_client import client_of
 if TYPE_CHECKING:
     from .celery import FleetApp
     from .handlers.context import HandlerContext
+    from .handlers.loader import Loaded
 
 #: `ok`; `new`: declared, and no worker has announced it; `gone`: announced, and not declared here, so that
 #: its events wait for nobody; `changed`: announced otherwise than it is declared.
@@ -58,6 +60,24 @@ class HandlerReport(msgspec.Struct, frozen=True, kw_only=True):
     late: int
 
 
+class TimerReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A timer, as people see it.
+
+    Attributes:
+        timer: its task's name.
+        state: see `State`.
+        plan: when it is due, in words.
+        queue: its own queue; empty for `events.other`.
+        last_run: when it was last sent to be run, unix seconds by the store's clock; None where it never was.
+    """
+
+    timer: str
+    state: State
+    plan: str
+    queue: str
+    last_run: float | None
+
+
 def declared(
     app: FleetApp, only: str | None = None, context: HandlerContext | None = None
 ) -> dict[str, list[Subscription]]:
@@ -71,12 +91,30 @@ def declared(
     Raises:
         ConfigurationError: a handler or a role can't be loaded.
     """
-    roles = [find_role(name) for name in ([only] if only else role_names())]
     return {
-        _group(role): bind(app, load_role(role, app.settings), context or app.handler_context)
-        for role in roles
-        if role.handles and (role.name != BOTH.name or only)
+        _group(role): bind(app, loaded, context or app.handler_context) for role, loaded in _loaded(app, only)
     }
+
+
+def declared_timers(app: FleetApp, only: str | None = None) -> dict[str, Schedule]:
+    """The timers of the project by name.
+
+    Args:
+        app: gets their tasks.
+        only: the one role that is asked for.
+
+    Raises:
+        ConfigurationError: a role or what it runs can't be loaded.
+    """
+    bound = [bind_timers(app, loaded.timers, app.handler_context) for _, loaded in _loaded(app, only)]
+    return {one.task: one for schedules in bound for one in schedules}
+
+
+def _loaded(app: FleetApp, only: str | None) -> Iterator[tuple[Role, Loaded]]:
+    """What each role runs that runs handlers."""
+    for role in [find_role(name) for name in ([only] if only else role_names())]:
+        if role.handles and (role.name != BOTH.name or only):
+            yield role, load_role(role, app.settings)
 
 
 def _group(role: Role) -> str:
@@ -113,6 +151,34 @@ def _compared(
             yield name, ours[name], "new"
         else:
             yield name, theirs[name], "ok" if ours[name] == theirs[name] else "changed"
+
+
+def timers_of(
+    here: Mapping[str, Schedule], announced: Mapping[str, Schedule], store: Store
+) -> list[TimerReport]:
+    """All timers that are declared or announced, in the order of their declaration.
+
+    Args:
+        here: as `declared_timers` found them.
+        announced: as `Store.timetable` has them.
+        store: for their last runs.
+    """
+    names = list(dict.fromkeys([*here, *announced]))
+    states = store.timer_states(names) if names else {}
+    return [_timer_report(here.get(name), announced.get(name), states.get(name)) for name in names]
+
+
+def _timer_report(here: Schedule | None, announced: Schedule | None, begun: TimerState | None) -> TimerReport:
+    shown = here or announced
+    assert shown is not None, "it stands in one of the two"
+    state: State = "gone" if here is None else "new" if announced is None else "changed"
+    return TimerReport(
+        timer=shown.task,
+        state="ok" if here == announced else state,
+        plan=shown.plan,
+        queue=shown.queue,
+        last_run=begun.last_run if begun else None,
+    )
 
 
 def _is_anothers(subscriptions: Sequence[Subscription]) -> bool:

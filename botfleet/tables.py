@@ -12,7 +12,7 @@ from .fleet import BotReport, Result
 from .model import STATES, HolderInfo
 
 if TYPE_CHECKING:
-    from .inventory import HandlerReport
+    from .inventory import HandlerReport, TimerReport
 
 _COLOURS = {
     "connected": "green",
@@ -166,7 +166,7 @@ def handlers_table(handlers: Sequence[HandlerReport]) -> str:
             [
                 one.handler,
                 one.group,
-                click.style(one.state, fg="green" if one.state == "ok" else "yellow"),
+                _kept(one.state),
                 *map(str, (one.runs, one.failed, one.late)),
                 one.queue or "-",
                 one.wants,
@@ -174,3 +174,25 @@ def handlers_table(handlers: Sequence[HandlerReport]) -> str:
             for one in handlers
         ),
     )
+
+
+def timers_table(timers: Sequence[TimerReport], now: float) -> str:
+    """The timers, a line each."""
+    return table(
+        ["TIMER", "STATE", "PLAN", "LAST RUN", "QUEUE"],
+        (
+            [
+                one.timer,
+                _kept(one.state),
+                one.plan,
+                "-" if one.last_run is None else ago(now - one.last_run),
+                one.queue or "-",
+            ]
+            for one in timers
+        ),
+    )
+
+
+def _kept(state: str) -> str:
+    """Whether what is declared is announced, in colour."""
+    return click.style(state, fg="green" if state == "ok" else "yellow")

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from botfleet import tables
 from botfleet.celery import FleetApp
 from botfleet.errors import BotfleetError
-from botfleet.inventory import HandlerReport, declared, handlers_of, in_words, waiting
-from botfleet.model import Subscription
+from botfleet.inventory import (
+    HandlerReport,
+    declared,
+    declared_timers,
+    handlers_of,
+    in_words,
+    timers_of,
+    waiting,
+)
+from botfleet.model import Schedule, Subscription, TimerState
 from botfleet.roles import HANDLER
 from botfleet.steps import begin_role
 from botfleet.store.memory import MemoryStore
@@ -85,6 +94,30 @@ def test_the_table_has_a_line_for_each() -> None:
     assert [line.split()[0] for line in lines] == ["HANDLER", "tasks.ping", "tasks.join"]
 
 
+def test_timers_are_compared_with_what_is_announced() -> None:
+    store = MemoryStore(4, clock=lambda: 1000.0)
+    state = TimerState(plan="every 60 s", due_at=960.0, last_run=970.0)
+    assert store.replace_timer("t.ok", None, state, 3600.0)
+    ok, new, gone = (Schedule(task=name, seconds=60) for name in ("t.ok", "t.new", "t.gone"))
+    daily, hourly = (Schedule(task="t.changed", cron=line) for line in ("0 9 * * *", "0 * * * *"))
+    found = timers_of(
+        {"t.ok": ok, "t.new": new, "t.changed": daily},
+        {"t.ok": ok, "t.gone": gone, "t.changed": hourly},
+        store,
+    )
+    assert {one.timer: one.state for one in found} == {
+        "t.ok": "ok",
+        "t.new": "new",
+        "t.changed": "changed",
+        "t.gone": "gone",
+    }
+    assert found[0].last_run == 970.0
+    table = click.unstyle(tables.timers_table(found, 1000.0))
+    lines = [line.split() for line in table.splitlines()]
+    assert lines[1] == ["t.ok", "ok", "every", "60", "s", tables.ago(30.0), "-"]
+    assert lines[3] == ["t.changed", "changed", "0", "9", "*", "*", "*", "UTC", "-", "-"]
+
+
 # In a project
 
 
@@ -120,6 +153,13 @@ def test_each_role_declares_its_own(app: FleetApp) -> None:
 def test_the_systems_own_handlers_are_those_that_a_worker_announces(app: FleetApp) -> None:
     begin_role(app, HANDLER)
     assert declared(app)["handler"] == app.subscriptions
+
+
+def test_timers_are_those_that_a_worker_announces(app: FleetApp, deployment: Deployment) -> None:
+    deployment.write("elsewhere/clock.py", "from botfleet import every\n@every('0 9 * * *')\ndef nine(): ...")
+    begin_role(app, HANDLER)
+    assert declared_timers(app) == {"elsewhere.clock.nine": app.schedules[0]}
+    assert declared_timers(app, "analytics") == {}
 
 
 def test_a_queue_that_nobody_made_is_empty(app: FleetApp) -> None:
