@@ -12,9 +12,9 @@ from botfleet.holder.ownership import Holdings, Ownership
 from botfleet.holder.placement import Placement
 from botfleet.model import Member, shard_of
 from botfleet.settings import Settings
-from botfleet.store.base import Beat, Handover, Lease, Seat
 from botfleet.store.memory import MemoryStore
 from botfleet.store.redis_holders import SEATS_PER_CALL
+from botfleet.store.values import Beat, Handover, Lease, Seat
 
 from . import frames
 from .processes import BenchError

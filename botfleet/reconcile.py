@@ -28,7 +28,7 @@ from .fleet import Fleet, Result, as_shown, is_token
 from .lifecycle import DEACTIVATED, REMOVED, command_of, happening
 from .model import Bot, Command, Status, is_dead, split_key
 from .slack.errors import Group, classify
-from .store.base import DoorEntry
+from .store.values import DoorEntry
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from .errors import UsageError
 from .holder.placement import Placement
-from .store.base import Seat, Store
+from .store.base import Store
+from .store.values import Seat
 
 
 class Move(NamedTuple):

@@ -30,7 +30,7 @@ from botfleet.sandbox import SandboxControl, SandboxError, SandboxProcess
 from botfleet.secrets import Seal, Token
 from botfleet.settings import Settings
 from botfleet.store import open_store
-from botfleet.store.base import Seat
+from botfleet.store.values import Seat
 
 from ..processes import BenchError, Child, clean_environment, free_port, wait_until
 from ..slack import make_certificate

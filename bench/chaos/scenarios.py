@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from botfleet.store.base import Seat
+from botfleet.store.values import Seat
 
 from ..processes import BenchError, wait_until
 from .account import Said

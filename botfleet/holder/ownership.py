@@ -21,7 +21,8 @@ import msgspec
 from ..clock import MonotonicClock, monotonic_clock
 from ..errors import StoreError
 from ..model import Member
-from ..store.base import Beat, Handover, Lease, Seat, Store
+from ..store.base import Store
+from ..store.values import Beat, Handover, Lease, Seat
 from .placement import Placement
 
 #: Of its room a holder uses so much before it takes shards again that it declined.

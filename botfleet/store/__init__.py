@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 from ..errors import NoStorageMethod
 from ..settings import Settings
-from .base import Change, DoorEntry, Store
+from .base import Store
 from .memory import MemoryStore
+from .values import Change, DoorEntry
 
 __all__ = ["REDIS_SCHEMES", "Change", "DoorEntry", "MemoryStore", "Store", "open_store"]
 

@@ -13,20 +13,9 @@ from typing import Generic, TypeVar
 from ..clock import Clock, wall_clock
 from ..errors import StoreError, StoreUnavailable
 from ..model import Answer, Bot, Command, HolderInfo, Member, Shown, Watch
-from .base import (
-    UNPACED,
-    Admission,
-    Beat,
-    CachedRow,
-    Changes,
-    DoorEntry,
-    Handover,
-    Lease,
-    Pacing,
-    Seat,
-    Viewer,
-)
+from .interfaces.watches import Viewer
 from .rows import RowStore
+from .values import UNPACED, Admission, Beat, CachedRow, Changes, DoorEntry, Handover, Lease, Pacing, Seat
 
 T = TypeVar("T")
 

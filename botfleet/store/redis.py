@@ -46,12 +46,12 @@ from typing import Any
 
 from ..errors import StoreUnavailable
 from ..model import Answer, Bot, Command
-from .base import UNPACED, Admission, Changes, DoorEntry, Pacing
 from .redis_base import SCRIPTS, milliseconds, pairs, parts
 from .redis_caches import RedisCaches
 from .redis_client import LONGEST_WAIT
 from .redis_holders import RedisHolders
 from .redis_watches import RedisWatches
+from .values import UNPACED, Admission, Changes, DoorEntry, Pacing
 
 #: Statuses per script call, so that one call takes less than a millisecond.
 _STATUSES_PER_CALL = 200

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
-from .base import CachedRow
 from .redis_base import RedisBase, milliseconds, pairs, parts
+from .values import CachedRow
 
 #: Rows of a cache per script call, so that one call takes less than a millisecond.
 _CACHED_PER_CALL = 200

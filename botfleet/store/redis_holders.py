@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..model import HolderInfo, Member
-from .base import Beat, Handover, Lease, Seat
 from .redis_base import RedisBase, milliseconds, parts
+from .values import Beat, Handover, Lease, Seat
 
 #: Seats per script call, so that one call takes less than a millisecond.
 SEATS_PER_CALL = 500

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..model import Shown, Watch
-from .base import Viewer
+from .interfaces.watches import Viewer
 from .redis_base import RedisBase, milliseconds
 from .redis_client import LONGEST_WAIT, SOCKET_TIMEOUT
 

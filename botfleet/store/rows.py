@@ -23,7 +23,8 @@ from ..model import (
     TimerState,
     Watch,
 )
-from .base import Change, DoorEntry, Store, Timetable
+from .base import Store
+from .values import Change, DoorEntry, Timetable
 
 logger = logging.getLogger(__name__)
 

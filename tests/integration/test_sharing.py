@@ -13,7 +13,7 @@ import pytest
 from botfleet.holder.holder import Holder
 from botfleet.holder.placement import Placement
 from botfleet.sandbox import SandboxControl, SandboxProcess
-from botfleet.store.base import Seat
+from botfleet.store.values import Seat
 
 from ..waiting import eventually
 from .holders import World, stays, threads

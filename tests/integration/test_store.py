@@ -27,9 +27,9 @@ from botfleet.model import (
     shard_of,
 )
 from botfleet.store import DoorEntry, MemoryStore, Store
-from botfleet.store.base import Admission, Beat, CachedRow, Handover, Lease, Pacing, Seat
 from botfleet.store.redis import RedisStore
 from botfleet.store.redis_client import client_of
+from botfleet.store.values import Admission, Beat, CachedRow, Handover, Lease, Pacing, Seat
 from tests.conftest import flush
 from tests.integration.store_values import SHARDS, add, bot, connected, key_in, remove, run_threads
 from tests.waiting import eventually

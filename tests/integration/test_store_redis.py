@@ -28,9 +28,9 @@ from botfleet.model import (
 )
 from botfleet.settings import Settings
 from botfleet.store import DoorEntry, MemoryStore, open_store
-from botfleet.store.base import Seat
 from botfleet.store.redis import RedisStore
 from botfleet.store.redis_client import client_of
+from botfleet.store.values import Seat
 from tests.conftest import MakeStore
 from tests.integration.store_values import SHARDS, add, bot, connected, key_in, run_threads
 from tests.waiting import eventually

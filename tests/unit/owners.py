@@ -9,8 +9,8 @@ from typing import Any
 from botfleet.errors import StoreError, StoreUnavailable
 from botfleet.holder.ownership import Holdings, Ownership
 from botfleet.model import Bot, Member
-from botfleet.store.base import Seat
 from botfleet.store.memory import MemoryStore
+from botfleet.store.values import Seat
 
 SHARDS = 12
 TTL = 10.0

@@ -22,8 +22,8 @@ from botfleet.handlers.directory.kinds import USERS
 from botfleet.handlers.directory.lister import Lister
 from botfleet.handlers.directory.shelf import Shelf
 from botfleet.handlers.recent import Recent
-from botfleet.store.base import CachedRow
 from botfleet.store.memory import MemoryStore
+from botfleet.store.values import CachedRow
 
 from .answering import Answer, CannedSlack, answer, canned_slack
 from .bots import NOW, context_with_bot, envelope

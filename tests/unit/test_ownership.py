@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from botfleet.store.base import Seat
+from botfleet.store.values import Seat
 
 from .owners import SHARDS, TTL, World
 

@@ -25,8 +25,8 @@ from botfleet.handlers.sending.sender import ANSWER_TIMEOUT, BRIEF, BURST, PATIE
 from botfleet.handlers.sending.splitting import LIMIT
 from botfleet.model import Answer, Bot, Command, Status
 from botfleet.settings import Settings
-from botfleet.store.base import Pacing
 from botfleet.store.memory import MemoryStore
+from botfleet.store.values import Pacing
 from tests.waiting import eventually
 
 from .answering import CannedSlack, answer, canned_slack

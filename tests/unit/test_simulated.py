@@ -7,7 +7,7 @@ import pytest
 from bench.simulated import SimulatedFleet, bots_by_shard
 from botfleet.model import Member
 from botfleet.settings import Settings
-from botfleet.store.base import Seat
+from botfleet.store.values import Seat
 
 SHARDS = 64
 

@@ -15,7 +15,7 @@ from botfleet.publishing.router import Router
 from botfleet.publishing.sinks import MemorySink
 from botfleet.slack.envelope import Origin
 from botfleet.slack.frames import decode
-from botfleet.store.base import Viewer
+from botfleet.store.interfaces.watches import Viewer
 from botfleet.store.memory import MemoryStore
 from botfleet.watching import follow
 

@@ -9,7 +9,8 @@ import msgspec
 
 from ...clock import Clock
 from ...errors import SlackError, UsageError
-from ...store.base import CachedRow, Store
+from ...store.base import Store
+from ...store.values import CachedRow
 from ..recent import Recent
 from .entries import Entry, folded
 from .kinds import Kind, Row

@@ -22,7 +22,8 @@ from ...errors import ConnectionRateLimited, PerhapsDone, StoreError, TurnTooFar
 from ...model import Command
 from ...slack.errors import to_exception
 from ...slack.methods import answers_secrets, is_post, is_read, is_repeatable
-from ...store.base import UNPACED, Pacing, Store
+from ...store.base import Store
+from ...store.values import UNPACED, Pacing
 from ...webapi import error_of
 from ..context import HandlerContext
 from .sent import Sent
