@@ -155,13 +155,13 @@ def _replay(file: Iterable[bytes], options: dict[str, Any]) -> Counts:
 def _replay_here(file: Iterable[bytes], text: bool, options: dict[str, Any]) -> Counts:
     """In this process."""
     from .celery import app
-    from .rehearsal import Here
+    from .rehearsal import Rehearsal
     from .replay import Replay
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("botfleet.handlers.sending.shadow").setLevel(logging.DEBUG if text else logging.INFO)
     logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)  # Failures are told below.
-    sink = Here(app, _tell_failure)
+    sink = Rehearsal(app, _tell_failure)
     # One after another, however long they take.
     replay = Replay(app.fleet, sink, sink.wanted, waiting=0, patience=math.inf, **options)
     counts = replay.run(file, _tell_bad_line)

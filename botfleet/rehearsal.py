@@ -23,7 +23,7 @@ _SYSTEM = frozenset(handler.name for handler in UPKEEP)
 Tell = Callable[[str, str, BaseException], None]
 
 
-class Here(Sink):
+class Rehearsal(Sink):
     """Stands for broker and workers: runs each handler as its event is pushed, with its retries at once.
 
     What the handlers would send is logged and not sent; they are not counted.

@@ -14,13 +14,14 @@ from slack_sdk import WebClient
 from ..errors import SlackError, TokenNotConnected, TokenRevoked, UsageError
 from ..model import Bot, Command, State, Status, bot_key, is_dead
 from ..secrets import Token
+from ..slack.markup import is_id
 from ..slack.methods import is_repeatable
 from ..store.base import Store
 from ..webapi import translated
 from .context import HandlerContext
 from .directory import Directory
 from .event import Event
-from .sending.arguments import checked, contents, fits_a_frame, is_user_id, param
+from .sending.arguments import checked, contents, fits_a_frame, param
 from .sending.broadcast import broadcast
 from .sending.sender import Sender
 from .sending.sent import Broadcast, Sent
@@ -468,7 +469,7 @@ class Client:
     def _resolved(self, channel: str) -> str:
         """The channel to send to: a name becomes an id, a user's id the direct message with that user."""
         channel = self._named(channel)
-        if not is_user_id(channel):
+        if not is_id(channel, "UW"):
             return channel
         known = self._context.direct_messages
         found = known.get(self.id, channel)

@@ -38,6 +38,15 @@ def referred(text: str) -> str | None:
     return found[1] if found else None
 
 
+def is_id(text: str, letters: str) -> bool:
+    """Whether a text has the form of Slack's ids that begin with one of some letters.
+
+    >>> is_id("C0123", "CDG"), is_id("#C0123", "CDG"), is_id("U0123", "CDG"), is_id("Cats", "CDG")
+    (True, False, False, False)
+    """
+    return text[:1] in letters and text.isascii() and text.isalnum() and text == text.upper()
+
+
 def unescape(text: str) -> str:
     """Turns Slack's three entities into what they stand for: the reverse of `formatting.escape`.
 

@@ -127,7 +127,6 @@ def refused(error: str, **fields: Any) -> Answer:
 @pytest.mark.parametrize(
     "module",
     [
-        "botfleet.handlers.directory.directory",
         "botfleet.handlers.directory.entries",
         "botfleet.handlers.directory.shelf",
         "botfleet.slack.markup",

@@ -11,7 +11,7 @@ import pytest
 
 from botfleet.celery import FleetApp
 from botfleet.model import Bot
-from botfleet.rehearsal import Here
+from botfleet.rehearsal import Rehearsal
 from botfleet.replay import Counts, Replay
 
 from .bots import envelope
@@ -59,7 +59,7 @@ class Project:
         self.told: list[tuple[str, str]] = []
 
     def replay(self, *events: dict[str, Any]) -> Counts:
-        sink = Here(self.app, lambda handler, what, exc: self.told.append((handler, str(exc))))
+        sink = Rehearsal(self.app, lambda handler, what, exc: self.told.append((handler, str(exc))))
         replay = Replay(self.app.fleet, sink, sink.wanted, waiting=0, same_ids=True)
         counts = replay.run([json.dumps(event).encode() for event in events], lambda *_: None)
         counts.failed = sink.failed

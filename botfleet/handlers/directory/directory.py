@@ -11,7 +11,7 @@ from ...clock import Clock
 from ...errors import SlackError, UsageError
 from ...model import split_key
 from ...slack.errors import to_exception
-from ...slack.markup import referred
+from ...slack.markup import is_id, referred
 from ...store.base import Store
 from ..event import Event
 from ..recent import Recent
@@ -209,12 +209,3 @@ def forget(store: Store, key: str) -> None:
     store.set_turn(ROTA, key, None)
     for kind in EVERY_KIND:
         store.drop_cache(cache_name(kind, key))
-
-
-def is_id(text: str, letters: str) -> bool:
-    """Whether a text has the form of Slack's ids that begin with one of some letters.
-
-    >>> is_id("C0123", "CDG"), is_id("#C0123", "CDG"), is_id("U0123", "CDG"), is_id("Cats", "CDG")
-    (True, False, False, False)
-    """
-    return text[:1] in letters and text.isascii() and text.isalnum() and text == text.upper()

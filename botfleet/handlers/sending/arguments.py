@@ -27,11 +27,6 @@ def checked(channel: object, text: object, options: Mapping[str, Any]) -> str:
     return channel
 
 
-def is_user_id(channel: str) -> bool:
-    """Whether it is a user's id, as U0123 or W0123."""
-    return channel[0] in "UW" and channel.isalnum() and channel == channel.upper()
-
-
 def fits_a_frame(text: str) -> bool:
     """Whether a socket takes a text."""
     # Reckoned as ASCII with escapes, the longest form that JSON has.
