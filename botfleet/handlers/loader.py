@@ -115,6 +115,7 @@ def _shown(path: str) -> str:
 
 
 def _declared_in(module: ModuleType) -> Iterator[Handler[..., object]]:
+    _check_classes(module)
     for value in dict.fromkeys(value for value in vars(module).values() if _is_declaration(value, module)):
         if isinstance(value, Handler):
             if value.traits.is_method:
@@ -122,6 +123,18 @@ def _declared_in(module: ModuleType) -> Iterator[Handler[..., object]]:
             yield value
         else:
             yield from handlers_of(value)
+
+
+def _check_classes(module: ModuleType) -> None:
+    """Handlers in a class that is not made for them, nor for a class of Commands to build on, are lost."""
+    for value in vars(module).values():
+        if not isinstance(value, type) or value.__module__ != module.__name__ or value.__subclasses__():
+            continue
+        name = value.__name__
+        if not issubclass(value, Commands) and any(isinstance(one, Handler) for one in vars(value).values()):
+            raise ConfigurationError(
+                f"{module.__name__}.{name}", f"has handlers, which takes class {name}(Commands)"
+            )
 
 
 def _timers_in(module: ModuleType) -> Iterator[TimerHandler[..., object]]:

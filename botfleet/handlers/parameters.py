@@ -32,6 +32,18 @@ def wanted_by(
     return tuple(wants)
 
 
+def check_plain(function: Callable[..., Any], name: str, kind: str = "handlers") -> None:
+    """Refuses a function whose call would not run it.
+
+    Raises:
+        ConfigurationError: it is async, or a generator.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(name, f"is async; {kind} are plain functions")
+    if inspect.isgeneratorfunction(function):
+        raise ConfigurationError(name, f"is a generator; {kind} are plain functions")
+
+
 def is_method(function: Callable[..., Any]) -> bool:
     """Whether a function is written as a method of a class."""
     return next(iter(inspect.signature(function).parameters), "") == "self"

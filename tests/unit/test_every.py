@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -87,7 +88,15 @@ def test_only_plain_functions_that_take_a_timer() -> None:
 
     def event(event: object) -> None: ...
 
-    for function, problem in ((later, "is async"), (event, "takes a parameter 'event'"), (17, "a function")):
+    def steps(timer: Timer) -> Iterator[int]:
+        yield 1
+
+    for function, problem in (
+        (later, "is async"),
+        (steps, "is a generator"),
+        (event, "takes a parameter 'event'"),
+        (17, "a function"),
+    ):
         with pytest.raises(ConfigurationError, match=problem):
             every(minutes=1)(function)  # type: ignore[type-var]
     with pytest.raises(ConfigurationError, match="takes one declaration"):

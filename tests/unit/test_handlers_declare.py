@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -120,6 +120,7 @@ def test_parameters_are_taken_by_name_in_any_order() -> None:
         (lambda: on("message", where=lambda a, b: True), "@on where.*a, b"),
         (lambda: on("message", batch=10, where=lambda event: True), "@on where.*not for batches"),
         (lambda: command("ping", permitted="me"), "@command permitted.*callable"),  # type: ignore[arg-type]
+        (lambda: command("ping", permitted=lambda event, team: True), "@command permitted.*takes team"),
         (lambda: command("ping", options="x"), "@command options.*types by name"),  # type: ignore[arg-type]
         (lambda: command("ping", options={"a": list}), "@command options"),  # type: ignore[dict-item]
         (lambda: command("ping", options={}), "@command options"),
@@ -222,6 +223,14 @@ def test_async_functions_are_refused() -> None:
 
         @on("message")
         async def greet(event: Event) -> None: ...
+
+
+def test_generators_are_refused_since_nobody_would_run_them() -> None:
+    with pytest.raises(ConfigurationError, match=r"greet: is a generator"):
+
+        @on("message")
+        def greet(event: Event) -> Iterator[int]:
+            yield 1
 
 
 def test_two_declarations_of_one_function_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -144,6 +145,12 @@ def test_a_bad_hook_is_named() -> None:
 
         @after
         async def slow() -> None: ...
+
+    with pytest.raises(ConfigurationError, match="plain function"):
+
+        @before
+        def steps() -> Iterator[int]:
+            yield 1
 
 
 def test_hooks_do_not_run_around_what_botfleet_does_for_itself() -> None:

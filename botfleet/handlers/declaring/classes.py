@@ -28,6 +28,7 @@ from ..handler import Handler, Traits
 from ..matching.conditions import Condition
 from ..matching.match import Match
 from ..matching.matchers import Matcher
+from ..parameters import check_plain
 
 _PREFIX = "on_"
 
@@ -270,8 +271,7 @@ def _check_handler(commands: type[Commands], name: str) -> None:
     """A method takes the event, or nothing."""
     title = f"{_name(commands)}.{name}"
     function = inspect.getattr_static(commands, name)
-    if inspect.iscoroutinefunction(function):
-        raise ConfigurationError(title, "is async; handlers are plain methods")
+    check_plain(function, title)
     parameters = list(inspect.signature(getattr(commands, name)).parameters.values())[1:]
     needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
     if name == _PREFIX or len(needed) > 1 or any(each.kind is each.KEYWORD_ONLY for each in needed):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,7 @@ from ..matching.conditions import Condition, Predicate
 from ..matching.matchers import Filtered, Matcher
 from ..matching.options import KINDS, Form
 from ..matching.patterns import Pattern
-from ..parameters import BATCH_PARAMETERS, PARAMETERS, is_method, wanted_by
+from ..parameters import BATCH_PARAMETERS, PARAMETERS, check_plain, is_method, wanted_by
 
 Scope = Literal["public", "private", "dm"]
 SCOPES: tuple[Scope, ...] = ("public", "private", "dm")
@@ -270,8 +269,7 @@ class Declaration:
         if not isinstance(function, types.FunctionType):
             raise self.wrong("declares a function", function)
         name = _name_of(function)
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise ConfigurationError(name, "is async; handlers are plain functions")
+        check_plain(function, name)
         if is_method(function) and offered is BATCH_PARAMETERS:
             raise ConfigurationError(name, "takes batches, which are no method's: they are of many teams")
         _check_defined_once(function, name)

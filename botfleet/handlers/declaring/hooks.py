@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import types
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from typing import Any, Generic
 
 from ...errors import ConfigurationError
 from ..handler import P, R
-from ..parameters import wanted_by
+from ..parameters import check_plain, wanted_by
 
 logger = logging.getLogger(__name__)
 
@@ -77,11 +76,13 @@ def after(function: Callable[P, R]) -> Hook[P, R]:
 
 
 def _wanted(function: Callable[..., object], kind: str, offered: tuple[str, ...]) -> tuple[str, ...]:
-    if not isinstance(function, types.FunctionType) or inspect.iscoroutinefunction(function):
+    if not isinstance(function, types.FunctionType):
         raise ConfigurationError(
             f"@{kind}", "declares a plain function, and is used without arguments", function
         )
-    return wanted_by(function, f"{function.__module__}.{function.__name__}", offered, f"@{kind} functions")
+    name = f"{function.__module__}.{function.__name__}"
+    check_plain(function, name, f"@{kind} functions")
+    return wanted_by(function, name, offered, f"@{kind} functions")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ...errors import ConfigurationError
 from ...model import Schedule
 from ...timers.schedules import check_cron
 from ..handler import P, R, TaskOptions
+from ..parameters import check_plain
 
 #: What a timer's function may take, by name.
 TIMER_PARAMETERS = ("timer",)
@@ -131,8 +132,7 @@ def _checked(function: object) -> tuple[str, tuple[str, ...]]:
     if not isinstance(function, types.FunctionType):
         _wrong("declares a function, which takes one declaration", function)
     name = f"{function.__module__}.{function.__name__}"
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigurationError(name, "is async; timers are plain functions")
+    check_plain(function, name, "timers")
     _check_defined_once(function, name)
     parameters = inspect.signature(function).parameters.values()
     needed = [one.name for one in parameters if one.default is one.empty and one.name not in TIMER_PARAMETERS]

@@ -26,7 +26,7 @@ class Condition:
     def __init__(self, predicate: Predicate) -> None:
         self._predicate = predicate
         named, positional = _parameters(predicate)
-        if len(positional) > 1:
+        if len(positional) > (not named):
             raise TypeError(f"this one takes {', '.join(positional)}")
         self._named = named
         self._takes_event_first = bool(positional)
