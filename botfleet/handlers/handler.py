@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypedDict, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from ..model import Subscription
 from .matching.conditions import Condition
@@ -17,29 +17,6 @@ from .parameters import PARAMETERS
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
-
-
-class TaskOptions(TypedDict, total=False):
-    """Celery's options of a handler's task; see Celery's documentation of `Task`.
-
-    Without a retry policy of its own a handler that raises is tried again three times.
-    """
-
-    max_retries: int | None
-    default_retry_delay: float
-    autoretry_for: tuple[type[BaseException], ...]
-    dont_autoretry_for: tuple[type[BaseException], ...]
-    retry_kwargs: dict[str, Any]
-    retry_backoff: bool | float
-    retry_backoff_max: int
-    retry_jitter: bool
-    rate_limit: str | int | float | None
-    time_limit: float
-    soft_time_limit: float
-    priority: int
-    acks_late: bool
-    reject_on_worker_lost: bool
-    throws: tuple[type[BaseException], ...]
 
 
 @dataclass(frozen=True, kw_only=True)

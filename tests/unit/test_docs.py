@@ -22,7 +22,7 @@ import botfleet
 from botfleet.celery import app
 from botfleet.cli import fleet
 from botfleet.handlers import Timer
-from botfleet.handlers.handler import TaskOptions
+from botfleet.handlers.declaring.taskoptions import TaskOptions
 from botfleet.lifecycle import LIFECYCLE
 from botfleet.model import STATES, Envelope, Subscription
 from botfleet.publishing.router import EVENT_QUEUES

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from botfleet.handlers import (
     attachment,
     command,
     contains,
+    every,
     match,
     on,
     operator,
@@ -148,6 +150,30 @@ def test_parameters_are_taken_by_name_in_any_order() -> None:
 def test_a_bad_declaration_names_itself(declare: Callable[[], object], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         declare()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "takes"),
+    [
+        ("autoretry_for", OSError, r"takes exceptions, as in \(OSError,\)"),
+        ("autoretry_for", ("OSError",), "takes exceptions"),
+        ("throws", 3, "takes exceptions"),
+        ("max_retries", "3", "takes a whole number, or None for no end"),
+        ("retry_backoff", "x", "takes seconds, True or False"),
+        ("retry_kwargs", 3, "takes a dict"),
+        ("time_limit", -1, "takes seconds"),
+        ("rate_limit", "often", 'takes a rate, as "100/m"'),
+        ("priority", "high", "takes a whole number"),
+        ("acks_late", "yes", "takes True or False"),
+    ],
+)
+def test_a_wrong_value_of_one_of_celerys_options_is_told_where_it_stands(
+    option: str, value: Any, takes: str
+) -> None:
+    options = {option: value}
+    for declare in (partial(on, "hello"), partial(command, "ping"), partial(every, minutes=1)):
+        with pytest.raises(ConfigurationError, match=rf"@{declare.func.__name__} {option} .*: {takes}"):
+            declare(**options)
 
 
 def test_an_unknown_option_is_named_with_those_that_there_are() -> None:

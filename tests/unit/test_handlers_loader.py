@@ -151,13 +151,11 @@ def test_a_method_outside_of_a_class_is_named(package: str, write: Write) -> Non
         load([package])
 
 
-METHOD = (
-    "from botfleet import {base}command\nclass Pets{bases}:\n    @command('feed')\n    def feed(self): ...\n"
-)
+METHOD = "from botfleet import {base}command\nclass Pets:\n    @command('feed')\n    def feed(self): ...\n"
 
 
 def test_a_class_with_handlers_that_is_no_class_of_commands_is_refused(package: str, write: Write) -> None:
-    write("a.py", METHOD.format(base="", bases=""))
+    write("a.py", METHOD.format(base=""))
     with pytest.raises(ConfigurationError, match=rf"{package}\.a\.Pets: .*class Pets\(Commands\)"):
         load([package])
 
@@ -165,5 +163,5 @@ def test_a_class_with_handlers_that_is_no_class_of_commands_is_refused(package: 
 def test_what_several_classes_of_commands_have_in_common_may_stand_in_a_plain_class(
     package: str, write: Write
 ) -> None:
-    write("a.py", METHOD.format(base="Commands, ", bases="") + "class Cats(Pets, Commands): ...\n")
+    write("a.py", METHOD.format(base="Commands, ") + "class Cats(Pets, Commands): ...\n")
     assert f"{package}.a.Cats.feed" in [handler.name for handler in load([package]).handlers]

@@ -12,12 +12,13 @@ import msgspec
 
 from ...errors import ConfigurationError
 from ...model import Subscription
-from ..handler import Handler, P, R, TaskOptions, Traits
+from ..handler import Handler, P, R, Traits
 from ..matching.conditions import Condition, Predicate
 from ..matching.matchers import Filtered, Matcher
 from ..matching.options import KINDS, Form
 from ..matching.patterns import Pattern
 from ..parameters import BATCH_PARAMETERS, PARAMETERS, check_plain, is_method, wanted_by
+from .taskoptions import TaskOptions, check
 
 Scope = Literal["public", "private", "dm"]
 SCOPES: tuple[Scope, ...] = ("public", "private", "dm")
@@ -247,6 +248,7 @@ class Declaration:
     ) -> Callable[[Callable[P, R]], Handler[P, R]]:
         """The decorator that makes a handler of a function."""
         self._check_options(options, TaskOptions.__annotations__)
+        check(self.kind, options)
 
         def decorate(function: Callable[P, R]) -> Handler[P, R]:
             wants = self._wants(function, BATCH_PARAMETERS if template.batch else PARAMETERS)

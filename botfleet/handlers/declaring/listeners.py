@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import Unpack
 
 from ...model import Subscription
-from ..handler import Handler, P, R, TaskOptions, Traits
+from ..handler import Handler, P, R, Traits
 from ..matching.conditions import Predicate
 from ..matching.matchers import ContainsMatcher, Filtered, OneIn, PrefixMatcher, ReactionMatcher
 from .declaration import Declaration, HandlerOptions, Order, Scope
+from .taskoptions import TaskOptions
 
 
 def on(

@@ -14,8 +14,9 @@ from typing import Any, Generic, NoReturn, Unpack
 from ...errors import ConfigurationError
 from ...model import Schedule
 from ...timers.schedules import check_cron
-from ..handler import P, R, TaskOptions
+from ..handler import P, R
 from ..parameters import check_plain
+from .taskoptions import TaskOptions, check
 
 #: What a timer's function may take, by name.
 TIMER_PARAMETERS = ("timer",)
@@ -125,6 +126,7 @@ def _check_options(options: Mapping[str, object]) -> None:
     if unknown := sorted(set(options) - set(TaskOptions.__annotations__)):
         known = ", ".join(sorted(TaskOptions.__annotations__))
         _wrong(f"has no option {', '.join(unknown)}; takes {known}, or Celery's task_… settings")
+    check("every", options)
 
 
 def _checked(function: object) -> tuple[str, tuple[str, ...]]:
