@@ -21,7 +21,7 @@ from ..webapi import translated
 from .context import HandlerContext
 from .directory import Directory
 from .event import Event
-from .sending.arguments import checked, contents, fits_a_frame, param
+from .sending.arguments import checked, contents, fits_a_frame, named, param
 from .sending.broadcast import broadcast
 from .sending.sender import Sender
 from .sending.sent import Broadcast, Sent
@@ -195,7 +195,15 @@ class Client:
     def dm(
         self, user: str | None, text: str, *, wait: bool = False, unfurl: bool | None = None, **options: Any
     ) -> Sent | None:
-        """Says something to one user, in their direct message with the bot; as `message`."""
+        """Says something to one user, in their direct message with the bot; as `message`.
+
+        Raises:
+            UsageError: it is no user, but a channel, where others would read it.
+        """
+        self._check_running()
+        user = self._named(checked(user, text, options))
+        if not (is_user_id(user) or user.startswith("D")):
+            raise UsageError("dm takes a user: an id, as U0123, or @name")
         return self.message(user, text, wait=wait, unfurl=unfurl, **options)
 
     def ephemeral(
@@ -264,28 +272,36 @@ class Client:
         self._reaction("reactions.remove", "no_reaction", name, message, channel)
 
     def update(self, message: Sent | str, text: str, *, channel: str | None = None, **options: Any) -> Sent:
-        """Changes a message of the bot's; up to 4,000 characters. `message` and `channel` are as in `react`.
+        """Changes a message of the bot's; up to 4,000 characters.
+
+        Args:
+            message: what `message` gave with `wait=True`, or a `ts`.
+            text: what it says from now on.
+            channel: of a `ts`; the event's channel where not given.
+            options: chat.update's.
 
         Raises:
+            UsageError: there is no message.
             SlackError: Slack refused: `message_not_found`, `cant_update_message`, `msg_too_long` …
         """
-        place, ts = self._place(message, channel, "update")
+        place, ts = self._place(named(message, "update"), channel, "update")
         checked(place, text, options)
         return _sent_of(self.call("chat.update", channel=place, ts=ts, text=text, **options), place)
 
     def delete(self, message: Sent | str, *, channel: str | None = None) -> None:
-        """Deletes a message of the bot's, all pieces of a long one; takes what `react` does.
+        """Deletes a message of the bot's, all pieces of a long one; takes what `update` does.
 
         Raises:
+            UsageError: there is no message.
             SlackError: Slack refused: `message_not_found`, `cant_delete_message` …
         """
-        place, ts = self._place(message, channel, "delete")
+        place, ts = self._place(named(message, "delete"), channel, "delete")
         for each in (ts, *(message.more if isinstance(message, Sent) else ())):
             self.call("chat.delete", channel=place, ts=each)
 
     def upload(
         self,
-        file: str | os.PathLike[str] | bytes | IO[bytes] | None = None,
+        file: str | os.PathLike[str] | bytes | IO[bytes] | IO[str] | None = None,
         *,
         content: str | None = None,
         filename: str | None = None,

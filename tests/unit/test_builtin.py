@@ -74,6 +74,7 @@ def test_help_lists_what_there_is(talk: Talk) -> None:
     [
         ("deploy", "`deploy`, `ship it`\nDeploys a &lt;branch&gt;.\n\nSay `deploy main` &amp; wait."),
         ("  SHIP   it", "`deploy`, `ship it`\nDeploys a &lt;branch&gt;.\n\nSay `deploy main` &amp; wait."),
+        ("`deploy`", "`deploy`, `ship it`\nDeploys a &lt;branch&gt;.\n\nSay `deploy main` &amp; wait."),
         ("=", "`=`\nReckons: `=2+2`."),
         ("bare", "`bare`\nThere is nothing more to say about it."),
         ("secret", "I have no command of that name. Say `help` to see what I can do."),

@@ -151,7 +151,7 @@ def test_ping_takes_flat_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("channel", "text"), [("", "hi"), (None, "hi"), ("C1", None), ("C1", ""), ("C1", b"hi")]
+    ("channel", "text"), [("", "hi"), (None, "hi"), ("C1", None), ("C1", ""), ("C1", " \n "), ("C1", b"hi")]
 )
 def test_junk_is_a_usage_error(channel: Any, text: Any) -> None:
     with pytest.raises(UsageError):

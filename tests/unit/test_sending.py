@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import logging
 import threading
 import urllib.parse
@@ -21,6 +22,7 @@ from botfleet.errors import (
     UsageError,
 )
 from botfleet.handlers import Broadcast, Client, Event, HandlerContext, Sent
+from botfleet.handlers.sending.arguments import contents
 from botfleet.handlers.sending.sender import ANSWER_TIMEOUT, BRIEF, BURST, PATIENCE
 from botfleet.handlers.sending.splitting import LIMIT
 from botfleet.model import Answer, Bot, Command, Status
@@ -531,6 +533,31 @@ def test_update_and_delete(world: World, slack: CannedSlack) -> None:
         ("chat.delete", "C1", "1.6"),
         ("chat.delete", "C2", "9.0"),
     ]
+
+
+def test_what_nobody_waited_for_can_be_neither_changed_nor_deleted(world: World, slack: CannedSlack) -> None:
+    said = world.client().reply("hello")
+    for act in (lambda: world.client().update(said, "x"), lambda: world.client().delete(said)):  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="wait=True"):
+            act()
+    # Least of all is the message of whoever spoke meant.
+    assert slack.calls == []
+
+
+@pytest.mark.parametrize("channel", ["#general", "C1", "<#C1>"])
+def test_dm_says_nothing_in_a_channel(world: World, channel: str) -> None:
+    with pytest.raises(UsageError, match="dm takes"):
+        world.client().dm(channel, "in private")
+    assert sent(world.context) == []
+
+
+def test_what_is_open_as_text_is_no_path() -> None:
+    assert contents(io.StringIO("/etc/passwd"), None) == (b"/etc/passwd", None)
+
+
+def test_a_file_of_another_kind_is_a_usage_error(world: World) -> None:
+    with pytest.raises(UsageError, match="upload takes a path, bytes"):
+        world.client().upload(17)  # type: ignore[arg-type]
 
 
 def test_what_has_no_message_is_a_usage_error(world: World) -> None:

@@ -48,6 +48,8 @@ class Help:
         Args:
             topic: what somebody asked for; it is not repeated in the answer, since it may mention people.
         """
+        # Help itself shows commands in backticks, and so they are copied.
+        topic = topic.replace("`", " ")
         found = self._phrases.find(topic) if topic.split() else None
         if found is None or found.expression:
             return _UNKNOWN

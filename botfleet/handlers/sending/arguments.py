@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from ...errors import UsageError
+from .sent import Sent
 from .splitting import LIMIT
 
 #: Slack disconnects at a frame over 16 KB.
@@ -22,9 +23,20 @@ def checked(channel: object, text: object, options: Mapping[str, Any]) -> str:
         raise UsageError("the channel is an id, as C0123, D0123 or U0123, or #name or @name")
     if not isinstance(text, str):
         raise UsageError(f"the text is {type(text).__name__}; takes text")
-    if not text and not options:
+    if not text.strip() and not options:
         raise UsageError("the text is empty")
     return channel
+
+
+def named(message: Sent | str | None, what: str) -> Sent | str:
+    """The message of the bot's that something is done to; the event's, which somebody wrote, is never meant.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not message:
+        raise UsageError(f"{what} needs a message: what message() gives with wait=True, or a ts")
+    return message
 
 
 def fits_a_frame(text: str) -> bool:
@@ -41,7 +53,7 @@ def param(value: object) -> object:
 
 
 def contents(
-    file: str | os.PathLike[str] | bytes | IO[bytes] | None, content: str | None
+    file: str | os.PathLike[str] | bytes | IO[bytes] | IO[str] | None, content: str | None
 ) -> tuple[bytes, str | None]:
     """A file's bytes and, where it has one, its name."""
     if (file is None) == (content is None):
@@ -53,5 +65,9 @@ def contents(
     if isinstance(file, str | os.PathLike):
         with open(file, "rb") as opened:
             return opened.read(), os.path.basename(file)
-    name = getattr(file, "name", None)
-    return file.read(), os.path.basename(name) if isinstance(name, str) else None  # type: ignore[union-attr]
+    if file is None or not hasattr(file, "read"):
+        raise UsageError("upload takes a path, bytes, or what is open for reading")
+    name, read = getattr(file, "name", None), file.read()
+    # slack_sdk would take a text for a path.
+    raw = read.encode() if isinstance(read, str) else read
+    return raw, os.path.basename(name) if isinstance(name, str) else None
