@@ -22,6 +22,7 @@ from .errors import BotfleetError, ConfigurationError, StoreUnavailable
 from .handlers.builtin import with_ours
 from .handlers.loader import Loaded, load
 from .handlers.running.binding import bind
+from .handlers.running.counters import announced_counter
 from .handlers.running.expiry import ExpiredCounter
 from .handlers.running.ordered import NO_LANES
 from .handlers.running.timers import bind_timers
@@ -257,6 +258,7 @@ class Announcer:
         try:
             if not announced or (self._subscriptions and self._group not in store.subscriptions()):
                 store.put_subscriptions(self._group, self._subscriptions)
+                store.advance(announced_counter(self._group), 1)
                 logger.info(
                     "%s handlers and %s timers are announced as %s",
                     *(len(self._subscriptions), len(self._schedules), self._group),

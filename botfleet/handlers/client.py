@@ -202,7 +202,7 @@ class Client:
         """
         self._check_running()
         user = self._named(checked(user, text, options))
-        if not (is_user_id(user) or user.startswith("D")):
+        if not (is_id(user) and user[0] in "UWD"):
             raise UsageError("dm takes a user: an id, as U0123, or @name")
         return self.message(user, text, wait=wait, unfurl=unfurl, **options)
 

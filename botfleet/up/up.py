@@ -18,8 +18,9 @@ import click
 
 from ..configuration import deployment, load_settings, names_broker
 from ..embedded import EmbeddedServer
-from ..errors import BotfleetError, ConfigurationError
+from ..errors import BotfleetError, ConfigurationError, StoreError
 from ..fleet import BotReport, Fleet
+from ..handlers.running.counters import announced_counter
 from ..sandbox.client import SandboxError
 from ..sandbox.process import SandboxProcess
 from ..settings import Settings
@@ -36,6 +37,8 @@ _PORTS = 100
 _ENDING = 7.0
 #: Seconds that handlers under way have when new ones are to be loaded.
 _RELOADING = 5.0
+#: Seconds for handlers to begin, after that somebody may as well be told that they were started.
+_ANNOUNCED = 15.0
 #: Seconds within which a fleet must be up; a cold start on a busy laptop takes about five.
 _READY = 60.0
 
@@ -123,7 +126,7 @@ class Up:
             self._say_how_to_go_on(sandbox)
         else:
             click.echo(f"Ready after {time.monotonic() - self._began:.1f} s. Ctrl-C ends it.")
-        self._watch()
+        self._watch(fleet)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         # Python drops what is raised while it runs a finalizer, so the loops look at the mark, too.
@@ -242,25 +245,40 @@ class Up:
                 f"The bot of {first} is not connected, so there is no conversation; see botfleet status."
             )
 
-    def _watch(self) -> None:
+    def _watch(self, fleet: Fleet) -> None:
         while True:
             self._look_after_children()
             if self._files is not None and (changed := self._files.changed()):
-                self._load_again(changed)
+                self._load_again(fleet, changed)
             time.sleep(0.5)
 
-    def _load_again(self, changed: Sequence[str]) -> None:
+    def _load_again(self, fleet: Fleet, changed: Sequence[str]) -> None:
         """Starts the handlers again, where the changed files can be loaded; no other process is touched."""
         problem = why_not_loadable(_program("botfleet"), os.environ)
         if problem:
             click.echo(f"{shown(changed)} changed, the handlers from before go on: {problem}")
             return
+        before = 0
+        with contextlib.suppress(StoreError):
+            before = _announcements(fleet)
         for child in self._children:
             if child.name == "handler":
                 child.restart(_RELOADING)
+        self._wait_until_known(fleet, before)
         click.echo(f"{shown(changed)} changed, the handlers were started again.")
         if "celeryconfig.py" in changed:
             click.echo("All other processes keep their settings until the next `botfleet up`.")
+
+    def _wait_until_known(self, fleet: Fleet, before: int) -> None:
+        """Waits until the holder knows what the new handlers want: what is said from then on reaches them."""
+        deadline = time.monotonic() + _ANNOUNCED
+        while time.monotonic() < deadline:
+            self._look_after_children()
+            # The server for Celery may have ended just now.
+            with contextlib.suppress(StoreError):
+                if _announcements(fleet) > before and _is_published_for(fleet):
+                    return
+            time.sleep(0.05)
 
     def _look_after_children(self) -> None:
         if self._interrupted:
@@ -332,6 +350,17 @@ def _is_ready(fleet: Fleet, since: float) -> bool:
         if holder.since >= since and holder.subscriptions == version and not holder.standby
     }
     return bool(alive) and version > 0 and all(_is_tried(bot, alive, since) for bot in fleet.report())
+
+
+def _announcements(fleet: Fleet) -> int:
+    """How often handlers have told the store what they want."""
+    return fleet.store.advance(announced_counter("handler"), 0)
+
+
+def _is_published_for(fleet: Fleet) -> bool:
+    """Whether every holder publishes by what the handlers want now."""
+    version = fleet.store.subscriptions_version()
+    return all(holder.subscriptions == version or holder.standby for holder in fleet.store.holders())
 
 
 def _is_tried(bot: BotReport, alive: set[str], since: float) -> bool:

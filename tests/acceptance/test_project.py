@@ -34,8 +34,8 @@ class Bot:
         (holder,) = folder.json("holders")
         self.holder = holder
 
-    def answer(self) -> str:
-        return self.folder.botfleet("sandbox", "say", "general", "@botfleet ping").splitlines()[-1]
+    def answer(self, said: str = "ping") -> str:
+        return self.folder.botfleet("sandbox", "say", "general", f"@botfleet {said}").splitlines()[-1]
 
     def edit(self, old: str, new: str, says: str) -> None:
         """Changes the bot; waits until `up` has seen that."""
@@ -103,8 +103,9 @@ def test_a_project_works_at_once(project: Folder) -> None:
         "def ping(", "def ping(:", "the handlers from before go on: tasks.hello: can't be loaded: SyntaxError"
     )
     assert bot.answer() == "botfleet: pong, again"
-    bot.edit("def ping(:", "def ping(", "the handlers were started again.")
-    assert bot.answer() == "botfleet: pong, again"
+    # When that is said, the holder knows of new commands.
+    bot.edit('"ping")\ndef ping(:', '"ping", "pung")\ndef ping(', "the handlers were started again.")
+    assert bot.answer("pung") == "botfleet: pong, again"
     bot.keeps_its_holder()
 
     # The record once more.

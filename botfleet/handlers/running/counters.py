@@ -46,6 +46,15 @@ def slow_counter(handler: str) -> str:
     return f"slow:{handler}"
 
 
+def announced_counter(group: str) -> str:
+    """How often workers of a role have said what their handlers want.
+
+    >>> announced_counter("handler")
+    'announced:handler'
+    """
+    return f"announced:{group}"
+
+
 def count(context: HandlerContext, counter: str, events: int = 1) -> None:
     """Counts events in the store, where it is there."""
     try:
