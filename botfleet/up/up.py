@@ -116,10 +116,11 @@ class Up:
         fleet = Fleet(load_settings(deployment()))
         # Before the first handlers load them: what changes meanwhile is found.
         self._files = ProjectFiles(Path.cwd(), settings.handlers) if self._reload else None
+        announced = _announcements(fleet)
         stack.enter_context(self._processes(state, sandbox, fleet))
         self._say_where(state, sandbox, fleet)
         self._add_bots(fleet, sandbox)
-        self._wait_until_ready(fleet)
+        self._wait_until_ready(fleet, announced)
         if sandbox:
             click.echo(f"Ready after {time.monotonic() - self._began:.1f} s.\n")
             self._converse(fleet, sandbox)
@@ -224,13 +225,14 @@ class Up:
             if not result.ok:
                 raise ConfigurationError("TOKEN", f"was refused: {result.error}")
 
-    def _wait_until_ready(self, fleet: Fleet) -> None:
-        """Waits until every bot has been tried, and the holder knows what the handlers want."""
+    def _wait_until_ready(self, fleet: Fleet, announced: int) -> None:
+        """Waits until every bot has been tried, handlers run, and the holder knows what they want."""
         deadline = time.monotonic() + _READY
         since = time.time() - (time.monotonic() - self._began)
         while time.monotonic() < deadline:
             self._look_after_children()
-            if _is_ready(fleet, since):
+            # The store may know of handlers of an earlier run.
+            if _announcements(fleet) > announced and _is_ready(fleet, since):
                 return
             time.sleep(0.05)
         logs = ", ".join(str(child.log) for child in self._children)

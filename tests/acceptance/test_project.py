@@ -126,6 +126,13 @@ def test_a_project_works_at_once(project: Folder) -> None:
     assert bot.up.wait(10.0) == 0
     assert running_in(project.path) == []
 
+    # The store knows of handlers from before, but these are none.
+    project.write("tasks/hello.py", "def ping(:\n")
+    again = project.start("again", "botfleet", "up", "--no-flower")
+    assert again.wait(40.0) == 1
+    assert "Ready" not in again.output
+    assert "tasks.hello: can't be loaded: SyntaxError" in again.output
+
 
 def test_its_own_test_passes(project: Folder) -> None:
     pytest.importorskip("botfleet.testing")
