@@ -91,6 +91,8 @@ def celery_defaults(settings: Settings) -> dict[str, Any]:
         "worker_consumer": "botfleet.redacted_worker:RedactedConsumer",
         # They cost a task a tenth of its time; Flower asks for them while it runs.
         "worker_send_task_events": False,
+        # Celery would make a line of the log of each piece that a handler prints.
+        "worker_redirect_stdouts": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": True,
         "worker_enable_remote_control": True,

@@ -37,6 +37,7 @@ from .settings import Settings
 from .slack.errors import Group, classify
 from .store import open_store
 from .store.base import Store
+from .store.values import Change
 from .webapi import Identity, SlackApi, check_form
 
 #: A token, or what was meant to be one: bare, in quotes, after a space. No team's id looks like it.
@@ -209,8 +210,7 @@ class Fleet:
 
     def tell(self, told: Happening) -> None:
         """Has the bot's holder publish what became of it, and look at the registry then."""
-        told = msgspec.structs.replace(told, at=self._clock())
-        self.store.send([command_of(told), Command(op="sync", key=told.bot.key)])
+        self.store.send(self._commands(told.bot.key, told))
 
     def open(self, argument: object) -> Token:
         """The token of an argument: bare, or sealed by botfleet's own functions.
@@ -255,10 +255,16 @@ class Fleet:
                 return old
             return msgspec.structs.replace(made, generation=old.generation + 1, added_at=old.added_at)
 
-        before, after = self.store.change_bot(key, change)
-        was_dead = before is not None and is_dead(before, status)
-        if told := what_happened(before, after, token_given=True, was_dead=was_dead):
-            self.tell(told)
+        _, after = self._change(
+            key,
+            change,
+            lambda before, after: what_happened(
+                before,
+                after,
+                token_given=True,
+                was_dead=before is not None and is_dead(before, status),
+            ),
+        )
         return self._result(after or made)
 
     def _bot(self, identity: Identity, token: Token, namespace: str, transport: Transport) -> Bot:
@@ -288,13 +294,13 @@ class Fleet:
 
     def _remove(self, argument: object, namespace: str | None) -> Result:
         bot = self.find(argument, namespace)
-        before, _ = self.store.change_bot(bot.key, lambda old: None)
+        before, _ = self._change(bot.key, lambda old: None)
         for group in self.store.subscriptions():
             if group.startswith(listeners_group(bot.key)):
                 self.store.put_subscriptions(group, ())
         forget(self.store, bot.key)
-        self._spread(bot.key, what_happened(before, None))
         if before is None:
+            self.nudge(bot.key)
             raise TokenNotConnected("unknown_bot", detail=f"no bot of team {bot.team_id} is known")
         return Result(True, bot.team_id)
 
@@ -353,18 +359,32 @@ class Fleet:
         return self._changed(bot, change)
 
     def _changed(self, bot: Bot, change: Callable[[Bot | None], Bot | None]) -> Result:
-        before, after = self.store.change_bot(bot.key, change)
+        before, after = self._change(bot.key, change)
         if after is None:
             raise TokenNotConnected("unknown_bot", detail=f"no bot of team {bot.team_id} is known")
-        self._spread(bot.key, what_happened(before, after))
+        if before == after:
+            # What nudged the holder before may have been lost.
+            self.nudge(bot.key)
         return self._result(after)
 
-    def _spread(self, key: str, told: Happening | None) -> None:
-        """Has the bot's holder look, even where nothing new is to be told: its last nudge may be lost."""
+    def _change(
+        self,
+        key: str,
+        change: Change,
+        told: Callable[[Bot | None, Bot | None], Happening | None] = what_happened,
+    ) -> tuple[Bot | None, Bot | None]:
+        """Changes a bot; in the same step its holder is told of it, and to look at the registry."""
+
+        def telling(before: Bot | None, after: Bot | None) -> list[Command]:
+            return self._commands(key, told(before, after))
+
+        return self.store.change_bot(key, change, telling)
+
+    def _commands(self, key: str, told: Happening | None) -> list[Command]:
+        sync = Command(op="sync", key=key)
         if told is None:
-            self.nudge(key)
-        else:
-            self.tell(told)
+            return [sync]
+        return [command_of(msgspec.structs.replace(told, at=self._clock())), sync]
 
     def _result(self, bot: Bot) -> Result:
         # What will be, as soon as the holder has seen to it.

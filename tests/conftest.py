@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -15,6 +16,12 @@ from botfleet.store.redis import RedisStore
 from botfleet.store.redis_client import client_of
 
 from .servers import require
+
+# How fast examples are made says nothing of botfleet, on machines that others use as well.
+hypothesis.settings.register_profile(
+    "botfleet", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("botfleet")
 
 #: Makes a store over the test's own, empty server: `make_store(shards=4, key_prefix="x:")`.
 MakeStore = Callable[..., RedisStore]

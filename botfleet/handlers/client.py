@@ -202,7 +202,7 @@ class Client:
         """
         self._check_running()
         user = self._named(checked(user, text, options))
-        if not (is_id(user) and user[0] in "UWD"):
+        if not is_id(user, "UWD"):
             raise UsageError("dm takes a user: an id, as U0123, or @name")
         return self.message(user, text, wait=wait, unfurl=unfurl, **options)
 
@@ -217,7 +217,7 @@ class Client:
         """Shows something to one user in a channel, until they look elsewhere; no history keeps it.
 
         Args:
-            user: the user's id.
+            user: an id, or `@name`.
             text: what to show; a long one in several pieces.
             channel: where; the event's channel and thread where not given.
             options: chat.postEphemeral's.
@@ -225,7 +225,7 @@ class Client:
         Raises:
             SlackError: Slack refused: `user_not_in_channel` …
         """
-        user = checked(user, text, options)
+        user = self._named(checked(user, text, options))
         if channel is None:
             channel, options = self._event_channel("ephemeral"), {**self._thread(), **options}
         pieces = [text] if "blocks" in options else split(text)

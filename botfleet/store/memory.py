@@ -125,7 +125,9 @@ class MemoryStore(RowStore):
         with self._held():
             return dict(self._bots[shard])
 
-    def _swap_bot(self, key: str, row: bytes | None, before: Bot | None, after: Bot | None) -> bool:
+    def _swap_bot(
+        self, key: str, row: bytes | None, before: Bot | None, after: Bot | None, commands: Sequence[bytes]
+    ) -> bool:
         shard = self.shard(key)
         with self._held():
             if self._bots[shard].get(key.encode()) != row:
@@ -140,6 +142,8 @@ class MemoryStore(RowStore):
                 self._keys[after.fingerprint] = key
             self._version += 1
             self._versions[shard] = self._version
+            self._queues.setdefault(shard, deque()).extend(commands)
+            self._changed.notify_all()
             return True
 
     def key_of_token(self, fingerprint: str) -> str | None:

@@ -79,12 +79,15 @@ class RedisStore(RedisHolders, RedisCaches, RedisWatches):
         rows: Mapping[bytes, bytes] = self._do("HGETALL", self._teams(shard), again=True)
         return rows
 
-    def _swap_bot(self, key: str, row: bytes | None, before: Bot | None, after: Bot | None) -> bool:
+    def _swap_bot(
+        self, key: str, row: bytes | None, before: Bot | None, after: Bot | None, commands: Sequence[bytes]
+    ) -> bool:
         shard = self.shard(key)
         old, new = (bot.fingerprint if bot else "" for bot in (before, after))
         keys = [self._teams(shard), self._tokens(shard), self._own("versions")]
         keys += [self._fingerprints(old), self._fingerprints(new), self._own("version")]
-        args = [key, shard, row or "", self._row(after) if after else "", old, new]
+        keys.append(self._own("shard", shard))
+        args = [key, shard, row or "", self._row(after) if after else "", old, new, *commands]
         return bool(self._script("swap_bot", keys, args, again=False))
 
     def key_of_token(self, fingerprint: str) -> str | None:

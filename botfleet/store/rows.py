@@ -24,7 +24,7 @@ from ..model import (
     Watch,
 )
 from .base import Store
-from .values import Change, DoorEntry, Timetable
+from .values import Change, DoorEntry, Telling, Timetable
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +68,13 @@ class RowStore(Store):
     def _bot_rows(self, shard: int) -> Mapping[bytes, bytes]: ...
 
     @abstractmethod
-    def _swap_bot(self, key: str, row: bytes | None, before: Bot | None, after: Bot | None) -> bool:
-        """Writes `after` if the row is still `row`, with the token's index, the version and the status."""
+    def _swap_bot(
+        self, key: str, row: bytes | None, before: Bot | None, after: Bot | None, commands: Sequence[bytes]
+    ) -> bool:
+        """Writes `after` if the row is still `row`, with the token's index, the version and the status.
+
+        The commands' rows go into the shard's queue.
+        """
 
     @abstractmethod
     def _status_row(self, key: str) -> bytes | None: ...
@@ -120,14 +125,19 @@ class RowStore(Store):
     def bots(self, shard: int) -> dict[str, Bot]:
         return self._read_all(_BOT, self._bot_rows(shard), "bot")
 
-    def change_bot(self, key: str, change: Change) -> tuple[Bot | None, Bot | None]:
+    def change_bot(
+        self, key: str, change: Change, telling: Telling | None = None
+    ) -> tuple[Bot | None, Bot | None]:
         while True:
             row = self._bot_row(key)
             before = self._readable_bot(key, row)
             after = change(before)
             if after is not None and after.key != key:
                 raise UsageError(f"a change of the bot {key} returned the bot {after.key}")
-            if after == before or self._swap_bot(key, row, before, after):
+            if after == before:
+                return before, after
+            commands = telling(before, after) if telling is not None else ()
+            if self._swap_bot(key, row, before, after, [_encode(command) for command in commands]):
                 return before, after
 
     def _readable_bot(self, key: str, row: bytes | None) -> Bot | None:

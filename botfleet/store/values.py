@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..model import Bot, Schedule
+from ..model import Bot, Command, Schedule
 
 #: Given the bot as it is (None where there is none), returns it as it should be (None removes it).
 Change = Callable[[Bot | None], Bot | None]
+#: Given the bot before and after a change, returns what its holder is to be told: commands of this bot's.
+Telling = Callable[[Bot | None, Bot | None], Sequence[Command]]
 
 
 class DoorEntry(NamedTuple):

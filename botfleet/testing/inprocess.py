@@ -17,11 +17,12 @@ from ..fleet import Fleet as Bots
 from ..handlers.builtin import with_ours
 from ..handlers.context import HandlerContext
 from ..handlers.loader import Loaded, load
-from ..model import Command
+from ..model import Bot, Command
 from ..sandbox.service import Options, Sandbox
 from ..secrets import Seal
 from ..settings import Settings
 from ..store.memory import MemoryStore
+from ..store.values import Change, Telling
 from . import given
 from .clock import Clock
 from .deliveries import Deliveries, Delivery
@@ -48,6 +49,13 @@ class _Store(MemoryStore):
     def send(self, commands: Sequence[Command]) -> None:
         super().send(commands)
         self.collect()
+
+    def change_bot(
+        self, key: str, change: Change, telling: Telling | None = None
+    ) -> tuple[Bot | None, Bot | None]:
+        changed = super().change_bot(key, change, telling)
+        self.collect()
+        return changed
 
 
 class InProcess(Stage):

@@ -179,6 +179,20 @@ def test_a_change_that_changes_nothing_writes_nothing(store: Store) -> None:
     assert store.changes(0).shards == versions
 
 
+def test_who_sees_a_change_finds_it_told(store: Store) -> None:
+    told = Command(op="sync", key="T1")
+    store.change_bot(
+        "T1", lambda old: bot(), lambda before, after: [told] if (before, after) == (None, bot()) else []
+    )
+    assert store.receive([store.shard("T1")], 0.0) == [told]
+
+
+def test_of_a_change_that_changes_nothing_nobody_is_told(store: Store) -> None:
+    add(store, bot())
+    store.change_bot("T1", lambda old: old, lambda before, after: [Command(op="sync", key="T1")])
+    assert store.receive([store.shard("T1")], 0.0) == []
+
+
 def test_a_change_that_returns_another_bot_is_refused(store: Store) -> None:
     with pytest.raises(UsageError, match="T2"):
         store.change_bot("T1", lambda old: bot("T2"))

@@ -27,7 +27,7 @@ from ..loader import Loaded
 from ..matching.heard import folded_all
 from .batches import BatchRun
 from .ordered import LoneRun, OrderedRun
-from .retries import Patient, RetryPolicy, tries
+from .retries import Patient, RetryPolicy, only_waits, tries
 from .runs import Company, Run
 from .tally import Counted, CountedBatch, CountedOnce, Tally
 
@@ -70,6 +70,13 @@ class HandlerTask(CountedOnce, Patient, EventTask):
 
     def on_retry(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Says in one line that a handler failed and is tried again; Celery logs the last failure."""
+        if only_waits(exc):
+            logger.info(
+                "handler %s waits for its turn to send, for %s: %r",
+                *(self.name, self.describe(args), exc),
+                extra={"action": "handler_waits", "task": self.name},
+            )
+            return
         logger.warning(
             "handler %s failed for %s, try %s of %s: %r",
             self.name,

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from ...model import Bot, Status
-from ..values import Change, Changes, DoorEntry
+from ..values import Change, Changes, DoorEntry, Telling
 
 
 class BotRegistry(ABC):
@@ -31,12 +31,15 @@ class BotRegistry(ABC):
         """A shard's bots by key. Rows that can't be read are left out and logged by key."""
 
     @abstractmethod
-    def change_bot(self, key: str, change: Change) -> tuple[Bot | None, Bot | None]:
-        """Changes a bot atomically.
+    def change_bot(
+        self, key: str, change: Change, telling: Telling | None = None
+    ) -> tuple[Bot | None, Bot | None]:
+        """Changes a bot atomically, and tells its holder in the same step.
 
         `change` may be called again when another process was faster. The index of tokens and the shard's
         version are kept in step; removing a bot removes its status too. A change that returns its argument
-        unchanged writes nothing.
+        unchanged writes nothing, and nothing is told. What is told lies in the shard's queue before anybody
+        sees the change.
 
         Returns:
             The bot before and after.
