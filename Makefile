@@ -36,7 +36,7 @@ up: $(FOR_UP) ## run a whole fleet here, until Ctrl-C; `TOKEN=xoxb-… make up` 
 	@exec env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(VENV)/bin/botfleet up $(ARGS)
 
 test: $(FOR_DEV) ## run the tests; ARGS="-k name" goes to pytest
-	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(FOR_DEV) docs ## lint, formatting, types, which module may import which, and the docs
 	@$(PYTHON) -m ruff check

@@ -27,6 +27,13 @@ hypothesis.settings.load_profile("botfleet")
 MakeStore = Callable[..., RedisStore]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the files that take longest, so that the processes end at about the same time."""
+    kinds = ("acceptance", "integration", "unit")
+    items.sort(key=lambda item: next((n for n, kind in enumerate(kinds) if kind in item.path.parts), 0))
+
+
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
     """Undoes what a test does to logging: a Celery worker sets it up for the whole process."""

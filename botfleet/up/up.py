@@ -241,7 +241,8 @@ class Up:
     def _converse(self, fleet: Fleet, sandbox: SandboxProcess) -> None:
         first = sandbox.control.team()["team_id"]
         if any(bot.team_id == first and bot.status == "connected" for bot in fleet.report()):
-            Conversation(sandbox.control, _bot_name(sandbox)).hold()
+            wanted = [one for group in fleet.store.subscriptions().values() for one in group]
+            Conversation(sandbox.control, _bot_name(sandbox), wanted, self._look_after_children).hold()
         else:
             click.echo(
                 f"The bot of {first} is not connected, so there is no conversation; see botfleet status."
