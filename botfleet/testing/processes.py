@@ -121,6 +121,8 @@ class Processes:
             self._worker.end()
             self._worker.wait(time.monotonic() + _ENDING)
             self._worker = None
+            # The last batches that it gathered went out as it ended; the next may not have their handlers.
+            self.redis.delete(*self.queues, "unacked", "unacked_index")
 
     def _is_ready(self) -> bool:
         """Whether the worker has told what its handlers want, and has heard it itself."""

@@ -31,6 +31,10 @@ def archive(events):
         if event.text == "hooray":
             print("archived")
 
+@on("message", batch=1000, linger=60)
+def gather(events):
+    pass  # Some are gathered when the worker ends.
+
 @on("team_join", "member_joined_channel", "reaction_added")
 def greet(event, client):
     if event.user != event.bot_user_id:
