@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import pytest
 
 from botfleet.errors import StoreUnavailable
 from botfleet.fleet import Fleet
@@ -14,7 +16,7 @@ from botfleet.holder.holder import Holder
 from botfleet.model import Bot, Command, Status, Subscription
 from botfleet.publishing.outgoing import Outgoing
 from botfleet.publishing.sinks import MemorySink
-from botfleet.sandbox import SandboxControl
+from botfleet.sandbox import SandboxControl, SandboxProcess
 from botfleet.secrets import Seal, Token
 from botfleet.settings import Settings
 from botfleet.store.memory import MemoryStore
@@ -171,3 +173,28 @@ def stays(condition: Callable[[], object], seconds: float = 0.5) -> None:
     while time.monotonic() < end:
         assert condition()
         time.sleep(0.02)
+
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def make_world(sandbox: SandboxProcess) -> Iterator[MakeWorld]:
+    made: list[World] = []
+
+    def make(**settings: Any) -> World:
+        made.append(World(sandbox.control, sandbox.api_url, **settings))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+        assert world.deaths == []
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """One with a holder that runs."""
+    world = make_world()
+    world.hold()
+    return world

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,35 +21,11 @@ from botfleet.slack.frames import Frame
 from botfleet.watching import follow
 
 from ..waiting import eventually
-from .holders import World, payload, stays, threads
+from .holders import MakeWorld, World, make_world, payload, stays, threads, world
 from .rabbit import free_ports
 from .sandbox_fixtures import Workspace, control, sandbox, team, workspace
 
-__all__ = ["control", "sandbox", "team"]
-
-MakeWorld = Callable[..., World]
-
-
-@pytest.fixture
-def make_world(sandbox: SandboxProcess) -> Iterator[MakeWorld]:
-    made: list[World] = []
-
-    def make(**settings: Any) -> World:
-        made.append(World(sandbox.control, sandbox.api_url, **settings))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.close()
-        assert world.deaths == []
-
-
-@pytest.fixture
-def world(make_world: MakeWorld) -> World:
-    """One with a holder that runs."""
-    world = make_world()
-    world.hold()
-    return world
+__all__ = ["control", "make_world", "sandbox", "team", "world"]
 
 
 def probe() -> tuple[Origin, Frame]:

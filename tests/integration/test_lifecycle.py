@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
-
-import pytest
 
 from botfleet.lifecycle import LIFECYCLE
 from botfleet.model import Subscription
-from botfleet.sandbox import SandboxControl, SandboxProcess
+from botfleet.sandbox import SandboxControl
 
 from ..waiting import eventually
-from .holders import World, payload, stays
+from .holders import MakeWorld, World, make_world, payload, stays, world
 from .sandbox_fixtures import Workspace, control, sandbox, team
 
-__all__ = ["control", "sandbox", "team"]
-
-MakeWorld = Callable[..., World]
-
-
-@pytest.fixture
-def make_world(sandbox: SandboxProcess) -> Iterator[MakeWorld]:
-    made: list[World] = []
-
-    def make(**settings: Any) -> World:
-        made.append(World(sandbox.control, sandbox.api_url, **settings))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.close()
-        assert world.deaths == []
-
-
-@pytest.fixture
-def world(make_world: MakeWorld) -> World:
-    world = make_world()
-    world.hold()
-    return world
+__all__ = ["control", "make_world", "sandbox", "team", "world"]
 
 
 def told(world: World, key: str) -> list[str]:
