@@ -355,6 +355,26 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     skipped: int = 0
 
 
+Rights = Literal["read", "admin"]
+
+
+class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that somebody uses the web role with; what it is made of is known to its owner only."""
+
+    #: What stands in front of the secret part: 8 hexadecimal letters.
+    id: str
+    #: What people call it.
+    name: str
+    rights: Rights
+    #: SHA-256 of the whole key, hexadecimal.
+    digest: str
+    #: Unix seconds.
+    created_at: float
+
+    def __repr__(self) -> str:
+        return f"<AccessKey {self.id} {self.rights}>"
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """An event as consumers get it; see docs/events.md. `payload` is Slack's object, untouched."""
 

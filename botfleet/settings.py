@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .apps import SCOPES, SlackApp, dump_apps, parse_apps
 from .errors import ConfigurationError
 from .slack.address import MAX_NAME, folded
 
@@ -31,6 +32,8 @@ BUILTINS = ("help", "hi", "about", "unknown")
 _OTHER_NAMES = frozenset({"BOTFLEET_ROLE"})
 
 Parser = Callable[[str, object], Any]
+#: The reverse, for the environment.
+Dumper = Callable[[Any], str]
 
 
 def _text(name: str, value: object) -> str:
@@ -63,6 +66,16 @@ def _integer(low: int, high: int, unit: str) -> Parser:
         return number
 
     return parse
+
+
+def _port(name: str, value: object) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 65_535:
+        raise ConfigurationError(name, "takes a port, from 0 to 65535", value)
+    return number
 
 
 def _flag(name: str, value: object) -> bool:
@@ -117,6 +130,16 @@ def _url(*schemes: str) -> Parser:
     return parse
 
 
+def _base_url(name: str, value: object) -> str:
+    text = _text(name, value).rstrip("/")
+    parts = urlsplit(text)
+    if text and not (
+        parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+    ):
+        raise ConfigurationError(name, "takes a URL such as https://bots.example.com", value)
+    return text
+
+
 def _choice(*words: str) -> Parser:
     def parse(name: str, value: object) -> str:
         word = str(value).upper()
@@ -147,8 +170,12 @@ def _namespace(name: str, value: object) -> str:
     return text
 
 
-def _option(default: Any, parse: Parser, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"parse": parse})
+def _option(default: Any, parse: Parser, secret: bool = False, dump: Dumper | None = None) -> Any:
+    return field(default=default, repr=not secret, metadata={"parse": parse, "dump": dump or _dump})
+
+
+def _dump(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +217,14 @@ class Settings:
         check_tokens: bots whose token is checked with auth.test per reconciliation.
         flower_basic_auth: `user:password` for Flower; empty means none.
         flower_max_tasks: tasks that Flower keeps in memory.
+        web_host, web_port: where the web role listens.
+        web_url: what the web role is reached by from outside; ends without a slash. Empty: its own address.
+        web_proxies: addresses of proxies whose word on a request's sender counts; `*` takes anybody's.
+        health_host, health_port: where a worker answers whether it is well; port 0: nowhere.
         slack_client_id, slack_client_secret, slack_signing_secret, slack_app_token: of the Slack app.
+        slack_scopes: what an installation of it asks for.
+        slack_classic: whether it is a classic app.
+        apps: the Slack apps of other namespaces.
     """
 
     broker_url: str = _option("", _url(*_BROKER_SCHEMES), secret=True)
@@ -229,10 +263,19 @@ class Settings:
     check_tokens: int = _option(5, _integer(0, 10_000, "bots"))
     flower_basic_auth: str = _option("", _logins, secret=True)
     flower_max_tasks: int = _option(10_000, _integer(100, 1_000_000, "tasks"))
+    web_host: str = _option("127.0.0.1", _text)
+    web_port: int = _option(8080, _port)
+    web_url: str = _option("", _base_url)
+    web_proxies: tuple[str, ...] = _option((), _list)
+    health_host: str = _option("127.0.0.1", _text)
+    health_port: int = _option(0, _port)
     slack_client_id: str = _option("", _text)
     slack_client_secret: str = _option("", _secret, secret=True)
     slack_signing_secret: str = _option("", _secret, secret=True)
     slack_app_token: str = _option("", _secret, secret=True)
+    slack_scopes: tuple[str, ...] = _option(SCOPES, _list)
+    slack_classic: bool = _option(False, _flag)
+    apps: tuple[SlackApp, ...] = _option((), parse_apps, secret=True, dump=dump_apps)
 
     @classmethod
     def load(
@@ -266,14 +309,26 @@ class Settings:
         """`state_dir`, absolute."""
         return Path(self.state_dir).expanduser().resolve()
 
+    @property
+    def slack_apps(self) -> dict[str, SlackApp]:
+        """All Slack apps by namespace; the one of SLACK_CLIENT_ID and its like under this fleet's."""
+        own = SlackApp(
+            namespace=self.namespace,
+            client_id=self.slack_client_id,
+            client_secret=self.slack_client_secret,
+            signing_secret=self.slack_signing_secret,
+            scopes=self.slack_scopes,
+            classic=self.slack_classic,
+        )
+        return {app.namespace: app for app in (own, *self.apps)}
+
     def environment(self) -> dict[str, str]:
         """Returns these settings as environment variables, for child processes."""
-        made = {}
-        for spec in fields(self):
-            value = getattr(self, spec.name)
-            if value != spec.default:
-                made[_variable(spec.name)] = ",".join(value) if isinstance(value, tuple) else str(value)
-        return made
+        return {
+            _variable(spec.name): spec.metadata["dump"](getattr(self, spec.name))
+            for spec in fields(self)
+            if getattr(self, spec.name) != spec.default
+        }
 
 
 def _variable(name: str) -> str:

@@ -12,8 +12,10 @@ from abc import abstractmethod
 
 from ..model import shard_of
 from .interfaces.caches import Caches
+from .interfaces.keyring import Keyring
 from .interfaces.leases import Leases
 from .interfaces.marks import Marks
+from .interfaces.notes import Notes
 from .interfaces.registry import BotRegistry
 from .interfaces.sending import Sending
 from .interfaces.subscriptions import SubscriptionRegister
@@ -21,8 +23,10 @@ from .interfaces.timers import TimerBook
 from .interfaces.watches import Watches
 
 
-class Store(BotRegistry, SubscriptionRegister, Sending, Leases, Caches, Watches, TimerBook, Marks):
-    """The registry of bots, their statuses, subscriptions, shard queues, leases and small marks.
+class Store(
+    BotRegistry, SubscriptionRegister, Sending, Leases, Caches, Watches, TimerBook, Marks, Notes, Keyring
+):
+    """The registry of bots, their statuses, subscriptions, shard queues, leases, keys and small marks.
 
     All methods may raise `StoreUnavailable`. All are safe to call from several threads.
     """

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from ..clock import Clock, wall_clock
 from ..errors import StoreError, StoreUnavailable
-from ..model import Answer, Bot, Command, HolderInfo, Member, Shown, Watch
+from ..model import AccessKey, Answer, Bot, Command, HolderInfo, Member, Shown, Watch
 from .interfaces.watches import Viewer
 from .rows import RowStore
 from .values import UNPACED, Admission, Beat, CachedRow, Changes, DoorEntry, Handover, Lease, Pacing, Seat
@@ -94,6 +94,9 @@ class MemoryStore(RowStore):
         self._timer_states: dict[str, tuple[bytes, float]] = {}
         self._memories: dict[str, dict[str, bytes]] = {}
         self._locks: dict[str, tuple[str, float]] = {}
+        self._hits: dict[str, tuple[int, float]] = {}
+        self._notes = _Expiring[bytes](clock)
+        self._keyring: dict[bytes, bytes] = {}
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -566,12 +569,57 @@ class MemoryStore(RowStore):
             self._cursors[cursor] = before + step
             return before
 
+    def hits(self, name: str, window: float) -> int:
+        with self._held():
+            now = self._clock()
+            count, until = self._hits.get(name, (0, 0.0))
+            if until <= now:
+                count, until = 0, now + window
+            self._hits[name] = (count + 1, until)
+            return count + 1
+
     def reserve(self, pace: str, rate: float) -> float:
         with self._held():
             now = self._clock()
             turn = max(now, self._paces.get(pace, 0.0))
             self._paces[pace] = turn + 1.0 / rate
             return turn - now
+
+    # Notes and keys
+
+    def put_note(self, name: str, value: bytes, ttl: float) -> None:
+        with self._held():
+            self._notes.put(name, value, ttl)
+
+    def read_note(self, name: str) -> bytes | None:
+        with self._held():
+            return self._notes.get(name)
+
+    def take_note(self, name: str) -> bytes | None:
+        with self._held():
+            found = self._notes.get(name)
+            self._notes.drop(name)
+            return found
+
+    def drop_note(self, name: str) -> None:
+        with self._held():
+            self._notes.drop(name)
+
+    def _access_key_rows(self) -> Mapping[bytes, bytes]:
+        with self._held():
+            return dict(self._keyring)
+
+    def _access_key_row(self, key_id: str) -> bytes | None:
+        with self._held():
+            return self._keyring.get(key_id.encode())
+
+    def put_access_key(self, key: AccessKey) -> None:
+        with self._held():
+            self._keyring[key.id.encode()] = self._row(key)
+
+    def remove_access_key(self, key_id: str) -> bool:
+        with self._held():
+            return self._keyring.pop(key_id.encode(), None) is not None
 
 
 class MemoryViewer(Viewer):

@@ -26,6 +26,9 @@ Keys, each after the prefix; what is done to several of them at once is in `lua/
     botfleet:lock:{name}             string  its owner; expires
     botfleet:once:{mark}             string  expires
     botfleet:cursor:{name}           string  counter
+    botfleet:hits:{name}             string  counter; expires with its window
+    botfleet:note:{name}             string  expires
+    botfleet:keys                    hash    id → AccessKey
     botfleet:pace:{name}             string  when its next turn is; expires then
     botfleet:noted:{mark}            string  what `note` or `send_once` left there; expires
     botfleet:answer:{ticket}         list    one Answer; expires
@@ -46,6 +49,7 @@ from typing import Any
 
 from ..errors import StoreUnavailable
 from ..model import Answer, Bot, Command
+from .redis_access import RedisAccess
 from .redis_base import SCRIPTS, milliseconds, pairs, parts
 from .redis_caches import RedisCaches
 from .redis_client import LONGEST_WAIT
@@ -59,7 +63,7 @@ _STATUSES_PER_CALL = 200
 _MEMORY_KEPT = 30 * 86_400.0
 
 
-class RedisStore(RedisHolders, RedisCaches, RedisWatches):
+class RedisStore(RedisAccess, RedisHolders, RedisCaches, RedisWatches):
     """Keeps everything in Redis or Valkey."""
 
     # Bots
@@ -288,6 +292,9 @@ class RedisStore(RedisHolders, RedisCaches, RedisWatches):
 
     def advance(self, cursor: str, step: int) -> int:
         return int(self._do("INCRBY", self._own("cursor", cursor), step, again=False)) - step
+
+    def hits(self, name: str, window: float) -> int:
+        return int(self._script("hits", [self._own("hits", name)], [milliseconds(window)], again=True))
 
     def reserve(self, pace: str, rate: float) -> float:
         # Again: a turn that was taken for nothing only delays the next one.

@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import StoreError, UsageError
 from ..model import (
+    AccessKey,
     Answer,
     Bot,
     Command,
@@ -43,6 +44,7 @@ _WATCH = msgspec.json.Decoder(Watch)
 _SHOWN = msgspec.json.Decoder(Shown)
 _SCHEDULES = msgspec.json.Decoder(tuple[Schedule, ...])
 _TIMER = msgspec.json.Decoder(TimerState)
+_ACCESS_KEY = msgspec.json.Decoder(AccessKey)
 
 #: Unreadable rows that are remembered as already logged; beyond it, one may be logged again.
 _TOLD_LIMIT = 10_000
@@ -112,6 +114,12 @@ class RowStore(Store):
     @abstractmethod
     def _swap_timer(self, name: str, row: bytes | None, new: bytes, keep: float) -> bool:
         """Writes `new` if a timer's state is still `row`."""
+
+    @abstractmethod
+    def _access_key_rows(self) -> Mapping[bytes, bytes]: ...
+
+    @abstractmethod
+    def _access_key_row(self, key_id: str) -> bytes | None: ...
 
     # Bots
 
@@ -206,6 +214,16 @@ class RowStore(Store):
             return False
         return self._swap_timer(name, row, _encode(new), keep)
 
+    # Keys
+
+    def access_keys(self) -> list[AccessKey]:
+        found = self._read_all(_ACCESS_KEY, self._access_key_rows(), "access key").values()
+        return sorted(found, key=lambda key: (key.created_at, key.id))
+
+    def access_key(self, key_id: str) -> AccessKey | None:
+        row = self._access_key_row(key_id)
+        return None if row is None else self._read(_ACCESS_KEY, row, "access key", key_id)
+
     # The door
 
     def _door_entries(
@@ -289,5 +307,5 @@ class RowStore(Store):
         return None if row is None else self._read(_ANSWER, row, "answer", "of a socket")
 
     @staticmethod
-    def _row(value: Answer | Bot | Command | HolderInfo | Member | Shown | Watch) -> bytes:
+    def _row(value: AccessKey | Answer | Bot | Command | HolderInfo | Member | Shown | Watch) -> bytes:
         return _encode(value)

@@ -15,6 +15,7 @@ import redis
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import StoreError, StoreUnavailable, UsageError
 from botfleet.model import (
+    AccessKey,
     Answer,
     Bot,
     Command,
@@ -938,6 +939,52 @@ def test_a_halt_ends_and_may_grow(store: Store) -> None:
     store.halt("post", 10.0)
     store.halt("post", 30.0)
     assert store.admit("", "post").wait > 20.0
+
+
+# Notes, keys and hits
+
+
+def test_a_note_is_read_until_it_expires(world: World) -> None:
+    world.store.put_note("session:a", b"one", 60.0)
+    world.store.put_note("session:a", b"two", 60.0)
+    assert world.other.read_note("session:a") == b"two"
+    assert world.other.read_note("session:b") is None
+    world.store.put_note("short", b"x", 0.001)
+    assert eventually(lambda: world.store.read_note("short") is None)
+
+
+def test_a_note_is_taken_once(world: World) -> None:
+    world.store.put_note("state:a", b"one", 60.0)
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: world.other.take_note("state:a"), range(16)))
+    assert sorted(filter(None, taken)) == [b"one"]
+    assert world.store.read_note("state:a") is None
+
+
+def test_a_note_is_dropped(world: World) -> None:
+    world.store.put_note("session:a", b"one", 60.0)
+    world.other.drop_note("session:a")
+    world.other.drop_note("session:a")
+    assert world.store.read_note("session:a") is None
+
+
+def test_access_keys(world: World) -> None:
+    one = AccessKey(id="0a", name="grafana", rights="read", digest="00", created_at=2.0)
+    two = AccessKey(id="0b", name="ops", rights="admin", digest="01", created_at=1.0)
+    world.store.put_access_key(one)
+    world.store.put_access_key(two)
+    assert world.other.access_keys() == [two, one]
+    assert world.other.access_key("0a") == one
+    assert world.other.access_key("0c") is None
+    assert world.other.remove_access_key("0a")
+    assert not world.store.remove_access_key("0a")
+    assert world.store.access_keys() == [two]
+
+
+def test_hits_are_counted_within_a_window(world: World) -> None:
+    assert [world.store.hits("sign-in:1", 60.0), world.other.hits("sign-in:1", 60.0)] == [1, 2]
+    assert world.store.hits("sign-in:2", 0.001) == 1
+    assert eventually(lambda: world.store.hits("sign-in:2", 0.001) == 1)
 
 
 # In memory only

@@ -28,6 +28,13 @@ class Marks(ABC):
         """Moves a named cursor on by `step` and returns where it stood before (0 at first)."""
 
     @abstractmethod
+    def hits(self, name: str, window: float) -> int:
+        """Counts a call under a name, and returns how many there were in this window with it.
+
+        The first call begins the window, which ends after so many seconds and forgets all.
+        """
+
+    @abstractmethod
     def reserve(self, pace: str, rate: float) -> float:
         """Takes the next turn of a named pace; the caller is to use it then, or to let it go.
 
