@@ -19,6 +19,7 @@ from .cli_holders import NO_HOLDER, drain, holders, rebalance
 from .cli_project import handlers, init
 from .cli_sandbox import sandbox
 from .cli_watch import events, replay
+from .cli_web import web
 
 if TYPE_CHECKING:
     from .fleet import Fleet, Result
@@ -287,7 +288,7 @@ def new_key() -> None:
     click.echo(Seal.new_key())
 
 
-for command in (init, handlers, events, replay, holders, drain, rebalance, sandbox):
+for command in (web, init, handlers, events, replay, holders, drain, rebalance, sandbox):
     fleet.add_command(command)
 
 

@@ -1,0 +1,49 @@
+"""`botfleet web`: Slack's events by HTTP, installations, the REST API, the dashboard."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+
+import click
+
+from .errors import UsageError
+
+#: Addresses that only this machine reaches.
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LOG_FORMAT = "[%(asctime)s: %(levelname)s/%(name)s] %(message)s"
+
+
+@click.command()
+@click.option("--host", help="The address to listen on; BOTFLEET_WEB_HOST by default.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; BOTFLEET_WEB_PORT by default.")
+@click.option("--open", "is_open", is_flag=True, help="Ask for no key: on this machine only.")
+def web(host: str | None, port: int | None, is_open: bool) -> None:
+    """Serve Slack's events, installations, the REST API and the dashboard, until Ctrl-C or SIGTERM."""
+    if importlib.util.find_spec("starlette") is None or importlib.util.find_spec("uvicorn") is None:
+        raise click.ClickException("the web role needs more libraries: pip install 'botfleet[web]'")
+    from .celery import app
+    from .steps import make_sink
+    from .web.app import make_app
+    from .web.context import WebContext
+    from .web.server import listen, serve
+
+    settings = app.settings
+    host = settings.web_host if host is None else host
+    if is_open and host not in _LOOPBACK:
+        raise UsageError(f"--open takes no other host than {', '.join(_LOOPBACK)}; it is {host!r}")
+    logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT)
+    context = WebContext(app.fleet, make_sink(app), open=is_open)
+    listener = listen(host, settings.web_port if port is None else port)
+    click.echo(f"The web role listens on {address_of(listener.getsockname())}")
+    serve(make_app(context), settings, listener)
+
+
+def address_of(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """The URL of a socket's name.
+
+    >>> address_of(("127.0.0.1", 8080)), address_of(("::1", 80, 0, 0))
+    ('http://127.0.0.1:8080', 'http://[::1]:80')
+    """
+    host, port = name[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

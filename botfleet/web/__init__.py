@@ -1,0 +1,1 @@
+"""The web role: Slack's events by HTTP, installations, a REST API, a dashboard. Needs the extra `web`."""

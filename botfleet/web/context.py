@@ -1,0 +1,73 @@
+"""What requests need, made once for a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+import anyio
+import anyio.to_thread
+
+from ..clock import Clock, wall_clock
+from ..fleet import Fleet
+from ..publishing.publisher import Sink
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Threads that wait for the store or for Slack; more work than that waits for one of them.
+_THREADS = 40
+
+
+class WebContext:
+    """What requests need.
+
+    Args:
+        fleet: whose web role it is.
+        sink: the broker, for events.
+        depths: looks how many messages wait, by queue; blocks.
+        open: whether everybody may do everything: on this machine only.
+        clock: for ages and expiries.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        sink: Sink,
+        depths: Callable[[], Mapping[str, int]] = dict,
+        open: bool = False,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self.fleet = fleet
+        self.sink = sink
+        self.depths = depths
+        self.open = open
+        self.clock = clock
+
+    @property
+    def settings(self) -> Settings:
+        """The fleet's settings."""
+        return self.fleet.settings
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach this role by https."""
+        return self.settings.web_url.startswith("https:")
+
+    @cached_property
+    def _limiter(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(_THREADS)
+
+    async def run(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does what blocks, in a thread. When the request is given up, it still runs to its end."""
+        return await anyio.to_thread.run_sync(lambda: do(*args, **kwargs), limiter=self._limiter)
+
+
+def context_of(connection: HTTPConnection) -> WebContext:
+    """The context of a request's app."""
+    return cast(WebContext, connection.app.state.context)

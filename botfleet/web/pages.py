@@ -1,0 +1,56 @@
+"""Pages: Jinja2's templates, and the files that they need."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from .. import __version__
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("botfleet.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(request: Request, name: str, status_code: int = 200, **values: Any) -> HTMLResponse:
+    """A page of `templates/`, with what each page knows: the request, who asks, and the version."""
+    known = {"request": request, "caller": request.scope.get("caller"), "version": __version__}
+    text = _TEMPLATES.get_template(name).render(**known, **values)
+    return HTMLResponse(text, status_code, headers={"Cache-Control": "no-store"})
+
+
+@cache
+def read_static(name: str) -> bytes | None:
+    """A file of `static/`, by its path there; None where there is none."""
+    place = resources.files("botfleet.web") / "static"
+    if not all(part and not part.startswith(".") for part in name.split("/")) or "\\" in name or "\0" in name:
+        return None
+    for part in name.split("/"):
+        place = place / part
+    return place.read_bytes() if place.is_file() else None
+
+
+@cache
+def static(name: str) -> str:
+    """The address of a file of `static/`; it changes with what is in the file.
+
+    Raises:
+        LookupError: there is no such file.
+    """
+    found = read_static(name)
+    if found is None:
+        raise LookupError(name)
+    return f"/static/{name}?v={hashlib.sha256(found).hexdigest()[:12]}"
+
+
+_TEMPLATES.globals["static"] = static
