@@ -169,7 +169,7 @@ def test_a_server_that_dies_is_started_again(make_folder: MakeFolder) -> None:
     os.kill(pid, signal.SIGKILL)
     up.says("The server for Celery ended and was started again", 20.0)
     assert [bot["team_id"] for bot in folder.json("status", "--json")["bots"]] == known
-    control = SandboxControl(address(up.output, "Slack"))
+    control = SandboxControl(address(up.output, "Chat"))
     control.say("general", "@botfleet ping")
     assert control.wait_for_message("pong", timeout=20.0)
     up.interrupt()
@@ -196,11 +196,11 @@ def test_two_at_once_in_one_folder(make_folder: MakeFolder) -> None:
     for up in ups:
         up.says(READY, 60.0)
         assert "pong" in [text for _, text in conversation(up.output)]
-    assert address(ups[0].output, "Slack") != address(ups[1].output, "Slack")
+    assert address(ups[0].output, "Chat") != address(ups[1].output, "Chat")
     ups[0].interrupt()
     assert ups[0].wait(SECONDS_TO_END) == 0
     # The other is untouched.
-    control = SandboxControl(address(ups[1].output, "Slack"))
+    control = SandboxControl(address(ups[1].output, "Chat"))
     control.say("general", "@botfleet ping")
     assert control.wait_for_message("pong")
     ups[1].interrupt()
@@ -309,11 +309,12 @@ def test_a_setting_that_is_wrong(make_folder: MakeFolder) -> None:
 
 def test_a_port_and_a_password_of_ones_own(make_folder: MakeFolder) -> None:
     folder = make_folder(flower_basic_auth="admin:let me in")
-    port = free_ports(2)
+    port = free_ports(3)
     up = folder.up("--port", str(port))
-    assert address(up.output, "Slack") == f"http://127.0.0.1:{port}/"
+    assert address(up.output, "Chat") == f"http://127.0.0.1:{port}/"
     flower = address(up.output, "Flower")
     assert flower == f"http://127.0.0.1:{port + 1}/"
+    assert address(up.output, "Dashboard") == f"http://127.0.0.1:{port + 2}/dashboard"
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(flower, timeout=10)
     secret = base64.b64encode(b"admin:let me in").decode()
