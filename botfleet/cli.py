@@ -180,11 +180,16 @@ def _report(results: Sequence[Result], as_json: bool) -> None:
 @teams.command("add")
 @click.argument("tokens", nargs=-1, required=True, metavar="TOKEN...")
 @namespace_option
+@click.option(
+    "--transport",
+    type=click.Choice(["rtm", "http"]),
+    help="How Slack sends their events: rtm, a socket each (the default for new bots), or http.",
+)
 @as_json
-def add(tokens: Sequence[str], namespace: str | None, as_json: bool) -> None:
+def add(tokens: Sequence[str], namespace: str | None, transport: str | None, as_json: bool) -> None:
     """Add bots by their tokens; `-` reads tokens from standard input, one a line."""
     fleet = open_fleet()
-    _report([fleet.add_token(one, namespace) for one in _tokens(tokens)], as_json)
+    _report([fleet.add_token(one, namespace, transport) for one in _tokens(tokens)], as_json)
 
 
 def _teams_command(name: str, help_text: str, do: Callable[[Fleet, str, str | None], Result]) -> None:

@@ -83,7 +83,7 @@ def _sealed(argument: Any) -> Any:
 
 
 @_task("add_token")
-def add_token(*tokens: str, namespace: str | None = None, transport: str = "rtm") -> Results:
+def add_token(*tokens: str, namespace: str | None = None, transport: str | None = None) -> Results:
     """Adds bots by their tokens; one result per token, in order."""
     return [app.fleet.add_token(one, namespace, transport).as_json() for one in tokens]
 

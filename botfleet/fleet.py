@@ -24,7 +24,6 @@ from .model import (
     Desired,
     Happening,
     State,
-    Status,
     Transport,
     bot_key,
     fields_of,
@@ -32,78 +31,23 @@ from .model import (
     split_key,
     state_of,
 )
+from .reports import BotReport, Outcome, Result, as_shown, describe, is_token, outcome_of
 from .secrets import Seal, Token
 from .settings import Settings
 from .slack.errors import Group, classify
 from .store import open_store
 from .store.base import Store
 from .store.values import Change
+from .unheld import UNHELD, deactivate, settle
 from .webapi import Identity, SlackApi, check_form
 
-#: A token, or what was meant to be one: bare, in quotes, after a space. No team's id looks like it.
-_TOKEN = re.compile(r"xox[a-z]?[-.]|xapp-", re.IGNORECASE)
+__all__ = ["SERVED", "BotReport", "Fleet", "Outcome", "Result", "as_shown", "describe", "is_token"]
+
 _NAMESPACE = re.compile(r"([A-Za-z0-9]+([-_][A-Za-z0-9]+)*)?")
 #: What a bot's key is made of.
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
-#: A team's id, perhaps with a namespace: what is safe to repeat to people.
-_SHOWN = re.compile(r"(?=.{1,99}$)([A-Za-z0-9_-]+-)?[A-Z][A-Z0-9]*")
 #: The transports that this release has a process for.
-SERVED: tuple[Transport, ...] = ("rtm",)
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What became of one argument of a token task; JSON as `{"ok", "team_id", "status", "error"}`.
-
-    Attributes:
-        ok: it was done (or was so already).
-        team_id: the team's id; None where it is not known.
-        status: the bot's state now; None where there is no such bot.
-        error: what was wrong, one line; None when all is well.
-        passing: not done because of something that passes, such as Slack being away; no part of the JSON.
-    """
-
-    ok: bool
-    team_id: str | None = None
-    status: State | None = None
-    error: str | None = None
-    passing: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        """The JSON object."""
-        return {"ok": self.ok, "team_id": self.team_id, "status": self.status, "error": self.error}
-
-
-class BotReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A bot and its status, for people; never its token."""
-
-    team_id: str
-    namespace: str
-    team_name: str
-    transport: Transport
-    status: State
-    since: float
-    holder: str
-    error: str
-    retry_at: float
-
-
-def describe(bot: Bot, status: Status | None) -> BotReport:
-    """A bot as people see it."""
-    if status is None or status.generation < bot.generation:
-        # Nothing was said yet of the connection that is wanted now.
-        status = Status(state=state_of(bot, None), since=bot.updated_at)
-    return BotReport(
-        team_id=bot.team_id,
-        namespace=bot.namespace,
-        team_name=bot.team_name,
-        transport=bot.transport,
-        status=status.state,
-        since=status.since,
-        holder=status.holder,
-        error=status.error,
-        retry_at=status.retry_at,
-    )
+SERVED: tuple[Transport, ...] = ("rtm", "http")
 
 
 class Fleet:
@@ -130,9 +74,25 @@ class Fleet:
 
     # Tokens
 
-    def add_token(self, token: object, namespace: str | None = None, transport: str = "rtm") -> Result:
-        """Adds a bot by its token, or gives the team's bot this token; see `_each` for what is reported."""
+    def add_token(self, token: object, namespace: str | None = None, transport: str | None = None) -> Result:
+        """Adds a bot by its token, or gives the team's bot this token; see `_each` for what is reported.
+
+        The newest token counts: a bot that is well changes to it without a gap.
+
+        Args:
+            token: bare, or sealed by botfleet's own functions.
+            namespace: the app's; the fleet's own by default.
+            transport: how Slack sends the bot's events, one of `SERVED`; by default as the bot's do already,
+                and `rtm` for a new one.
+        """
         return self._each(lambda: self._add(token, namespace, transport))
+
+    def install(self, token: object, namespace: str | None = None, transport: str | None = None) -> Result:
+        """Takes the token of an installation, as `add_token` does, and starts the bot where it was stopped.
+
+        `Result.outcome` says what it did to the bot.
+        """
+        return self._each(lambda: self._add(token, namespace, transport, installs=True))
 
     def update_token(self, token_or_team: object, namespace: str | None = None) -> Result:
         """Connects a bot anew: with a new token of its team, or (given a team's id) with the one it has."""
@@ -154,7 +114,7 @@ class Fleet:
 
     def start(self, *team_ids: str, namespace: str | None = None) -> list[Result]:
         """Wants these teams' bots connected, or all bots where no team is named."""
-        return self._for_teams(team_ids, namespace, lambda bot: self._wish(bot, "running"))
+        return self._for_teams(team_ids, namespace, self._start)
 
     def stop(self, *team_ids: str, namespace: str | None = None) -> list[Result]:
         """Wants these teams' bots disconnected, until they are started again."""
@@ -162,7 +122,7 @@ class Fleet:
 
     def restart(self, *team_ids: str, namespace: str | None = None) -> list[Result]:
         """Connects these teams' bots anew; starts those that are stopped."""
-        return self._for_teams(team_ids, namespace, self._renew)
+        return self._for_teams(team_ids, namespace, self._restart)
 
     # Looking
 
@@ -204,6 +164,27 @@ class Fleet:
             raise TokenNotConnected("unknown_bot", detail=f"no bot of {what} is known")
         return bot
 
+    def deactivate(self, bot: Bot, error: str) -> bool:
+        """Marks a bot whose token died, as Slack says; a new token reactivates it.
+
+        Handlers of `bot_deactivated` hear of it, once. One that has another token by now is left alone. Of
+        a bot with a socket the holder sees for itself: this has it connect anew.
+
+        Args:
+            bot: as it was read with the token that died.
+            error: Slack's error string.
+
+        Returns:
+            Whether the bot was marked by this call.
+
+        Raises:
+            StoreError: the store is away; it may be done again.
+        """
+        if bot.transport in UNHELD:
+            return deactivate(self.store, bot, error, self._clock)
+        self.store.send([Command(op="disconnect", key=bot.key)])
+        return False
+
     def nudge(self, key: str) -> None:
         """Has the bot's holder look at the registry at once."""
         self.store.send([Command(op="sync", key=key)])
@@ -232,40 +213,65 @@ class Fleet:
         except BotfleetError as exc:
             return Result(False, error=str(exc), passing=not exc.fatal)
 
-    def _add(self, argument: object, namespace: str | None, transport: str) -> Result:
-        if transport not in SERVED:
+    def _add(
+        self, argument: object, namespace: str | None, transport: str | None, installs: bool = False
+    ) -> Result:
+        if transport is not None and transport not in SERVED:
             raise UsageError(f"transport is {transport!r}; this release takes {', '.join(SERVED)}")
         token = self.open(argument)
         identity = self.api.auth_test(token)
-        return self._put(identity, token, self._namespace(namespace), transport, renew=False)
+        namespace = self._namespace(namespace)
+        died = installs and self._find_dead(bot_key(_home(identity), namespace), token)
+
+        def renews(known: Bot) -> bool:
+            return installs and known.desired == "stopped"
+
+        result = self._put(identity, token, namespace, transport, renews)
+        return dataclasses.replace(result, outcome="reactivated") if died else result
 
     def _put(
-        self, identity: Identity, token: Token, namespace: str, transport: Transport, renew: bool
+        self,
+        identity: Identity,
+        token: Token,
+        namespace: str,
+        transport: Transport | None,
+        renews: Callable[[Bot], bool],
     ) -> Result:
+        """Gives a team's bot a token; the one that it has changes nothing, unless `renews` or it had died."""
         key = bot_key(_home(identity), namespace)
-        status = self.store.status(key)
-        made = self._bot(identity, token, namespace, transport)
+        known, status = self.store.bot_and_status(key)
+        made = self._bot(identity, token, namespace, transport or (known.transport if known else "rtm"))
 
         def change(old: Bot | None) -> Bot:
             if old is None:
                 return made
             same = old.fingerprint == made.fingerprint and old.transport == made.transport
-            dead = is_dead(old, status)
-            if same and not (dead or renew):
+            if same and not is_dead(old, status) and not renews(old):
                 return old
             return msgspec.structs.replace(made, generation=old.generation + 1, added_at=old.added_at)
 
-        _, after = self._change(
-            key,
-            change,
-            lambda before, after: what_happened(
-                before,
-                after,
-                token_given=True,
-                was_dead=before is not None and is_dead(before, status),
-            ),
-        )
-        return self._result(after or made)
+        def told(before: Bot | None, after: Bot | None) -> Happening | None:
+            was_dead = before is not None and is_dead(before, status)
+            return what_happened(before, after, token_given=True, was_dead=was_dead)
+
+        before, after = self._change(key, change, told)
+        outcome = outcome_of(before, after or made, before is not None and is_dead(before, status))
+        return dataclasses.replace(self._result(after or made), outcome=outcome)
+
+    def _find_dead(self, key: str, token: Token) -> bool:
+        """Asks Slack whether the token that a bot had until now has died, unseen; then the bot is marked."""
+        bot, status = self.store.bot_and_status(key)
+        if bot is None or bot.fingerprint == token.fingerprint or is_dead(bot, status):
+            return False
+        try:
+            self.api.auth_test(self.open(bot.sealed_token))
+        except SlackError as exc:
+            if classify(exc.error) is Group.DEAD:
+                self.deactivate(bot, exc.error)
+                return True
+        except BotfleetError:
+            return True  # Sealed with a key that is gone: it could not be used any more.
+        return False
 
     def _bot(self, identity: Identity, token: Token, namespace: str, transport: Transport) -> Bot:
         now = self._clock()
@@ -286,11 +292,11 @@ class Fleet:
 
     def _update(self, argument: object, namespace: str | None) -> Result:
         if not is_token(argument):
-            return self._renew(self.find(argument, namespace))
+            return self._restart(self.find(argument, namespace))
         token = self.open(argument)
         identity = self.api.auth_test(token)
         known = self.find(_home(identity), namespace)
-        return self._put(identity, token, known.namespace, known.transport, renew=True)
+        return self._put(identity, token, known.namespace, known.transport, lambda old: True)
 
     def _remove(self, argument: object, namespace: str | None) -> Result:
         bot = self.find(argument, namespace)
@@ -323,7 +329,10 @@ class Fleet:
         except SlackError as exc:
             if bot is None:
                 return Result(False, error=str(exc))
-            state = "token_revoked" if classify(exc.error) is Group.DEAD else self._state(bot)
+            dead = classify(exc.error) is Group.DEAD
+            if dead and bot.transport in UNHELD:
+                self.deactivate(bot, exc.error)
+            state = "token_revoked" if dead else self._state(bot)
             return Result(False, bot.team_id, state, str(exc))
         bot = bot or self.store.bot(bot_key(_home(identity), self._namespace(namespace)))
         return Result(True, _home(identity), self._state(bot) if bot else None)
@@ -336,6 +345,22 @@ class Fleet:
             return [self._each(lambda one=one: do(self.find(one, namespace))) for one in named]  # type: ignore[misc]
         wanted = [bot for bot in self.bots() if namespace is None or bot.namespace == namespace]
         return [self._each(lambda bot=bot: do(bot)) for bot in wanted]  # type: ignore[misc]
+
+    def _start(self, bot: Bot) -> Result:
+        return self._revived(bot) or self._wish(bot, "running")
+
+    def _restart(self, bot: Bot) -> Result:
+        return self._revived(bot) or self._renew(bot)
+
+    def _revived(self, bot: Bot) -> Result | None:
+        """Tries again a bot that is thought dead, where no holder would; None for all others."""
+        if bot.transport not in UNHELD or not is_dead(bot, self.store.status(bot.key)):
+            return None
+        try:
+            self.api.auth_test(self.open(bot.sealed_token))
+        except BotfleetError as exc:
+            return Result(False, bot.team_id, "token_revoked", str(exc), passing=not exc.fatal)
+        return self._renew(bot)
 
     def _wish(self, bot: Bot, desired: Desired) -> Result:
         def change(old: Bot | None) -> Bot | None:
@@ -378,7 +403,10 @@ class Fleet:
         def telling(before: Bot | None, after: Bot | None) -> list[Command]:
             return self._commands(key, told(before, after))
 
-        return self.store.change_bot(key, change, telling)
+        before, after = self.store.change_bot(key, change, telling)
+        if after is not None and after.transport in UNHELD:
+            settle(self.store, key, self._clock)
+        return before, after
 
     def _commands(self, key: str, told: Happening | None) -> list[Command]:
         sync = Command(op="sync", key=key)
@@ -434,18 +462,3 @@ class Fleet:
 def _home(identity: Identity) -> str:
     """Where an installation lives: the team, or the organisation for one that is org-wide."""
     return (identity.is_enterprise_install and identity.enterprise_id) or identity.team_id
-
-
-def is_token(argument: object) -> bool:
-    """Whether an argument is a token or was meant to be one, and not a team's id."""
-    return isinstance(argument, str) and bool(_TOKEN.search(argument) or Seal.is_stored_form(argument))
-
-
-def as_shown(argument: object) -> str | None:
-    """An argument as results may repeat it: a team's id, but never what may be a token, nor anything long.
-
-    >>> as_shown("T1"), as_shown("beta-T1"), as_shown("xoxb-1"), as_shown("some secret")
-    ('T1', 'beta-T1', None, None)
-    """
-    shown = isinstance(argument, str) and not is_token(argument) and _SHOWN.fullmatch(argument)
-    return str(argument) if shown else None

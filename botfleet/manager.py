@@ -36,7 +36,7 @@ class Manager:
         self._fleet = fleet or Fleet(load_settings())
         self._stopping = threading.Event()
 
-    def add_token(self, *tokens: str, namespace: str | None = None, transport: str = "rtm") -> Results:
+    def add_token(self, *tokens: str, namespace: str | None = None, transport: str | None = None) -> Results:
         """Adds bots; one `{"ok", "team_id", "status", "error"}` per token, in order."""
         return [self._fleet.add_token(one, namespace, transport).as_json() for one in tokens]
 

@@ -108,13 +108,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def state_of(bot: Bot, status: Status | None) -> State:
     """A bot's state, also where no holder has said anything yet of the connection that is wanted now.
 
+    A bot whose events come by HTTP has no connection: it is there as soon as it is wanted.
+
     >>> bot = Bot(team_id="T1", sealed_token="plain:b", fingerprint="b", generation=2)
     >>> state_of(bot, Status(state="token_revoked", since=0.0, generation=1))
     'connecting'
     """
     if status is not None and status.generation >= bot.generation:
         return status.state
-    return "connecting" if bot.desired == "running" else "stopped"
+    if bot.desired == "stopped":
+        return "stopped"
+    return "connected" if bot.transport == "http" else "connecting"
 
 
 def is_dead(bot: Bot, status: Status | None) -> bool:

@@ -25,10 +25,11 @@ from collections.abc import Iterator
 from .clock import Clock, MonotonicClock, monotonic_clock, wall_clock
 from .errors import BotfleetError, SlackError, StoreError, StoreUnavailable
 from .fleet import Fleet, Result, as_shown, is_token
-from .lifecycle import DEACTIVATED, REMOVED, command_of, happening
-from .model import Bot, Command, Status, is_dead, split_key
+from .lifecycle import REMOVED, happening
+from .model import Bot, Status, is_dead, split_key
 from .slack.errors import Group, classify
 from .store.values import DoorEntry
+from .unheld import UNHELD, settle, status_due
 
 logger = logging.getLogger(__name__)
 
@@ -159,6 +160,10 @@ class Reconciler:
 
     def _correct(self, key: str, bot: Bot, status: Status | None, alive: set[str], done: Round) -> None:
         now = self._clock()
+        if bot.transport in UNHELD:
+            # Whoever changed it may have been stopped before it said so.
+            done.corrected += status != status_due(bot, status, now) and settle(self._store, key, self._clock)
+            return
         if status is not None and _held_by_nobody(status, alive, now):
             gone = Status(state="disconnected", since=now, error="holder gone", generation=status.generation)
             done.corrected += self._store.replace_status(key, status, gone)
@@ -234,14 +239,9 @@ class Reconciler:
             exc.error,
             extra={"action": "token.dead", "bot": bot.key},
         )
-        if bot.transport == "rtm":
-            # The holder's next connect hears the same, and tells the handlers: one way for a token to die.
-            if alive:
-                self._store.send([Command(op="disconnect", key=bot.key)])
-            return
-        dead = Status(state="token_revoked", since=self._clock(), error=exc.error, generation=bot.generation)
-        self._store.put_statuses({bot.key: dead})
-        self._store.send([command_of(happening(DEACTIVATED, bot, error=exc.error))])
+        # A holder's next connect hears the same, and tells the handlers: one way for a token to die.
+        if alive or bot.transport in UNHELD:
+            self._fleet.deactivate(bot, exc.error)
 
 
 def _shown(entry: DoorEntry) -> str:

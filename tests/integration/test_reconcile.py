@@ -492,7 +492,7 @@ def test_a_bot_that_is_not_as_it_should_be_is_shown_to_its_holder(
         pytest.param({}, {"state": "disconnected", "retry_at": NOW + 10}, id="waits"),
         pytest.param({}, {"state": "disconnected", "retry_at": NOW - 2}, id="just due"),
         pytest.param({}, {"state": "rate_limited", "retry_at": NOW + 10}, id="rate limited"),
-        pytest.param({"transport": "http"}, None, id="needs no socket"),
+        pytest.param({"transport": "socket"}, None, id="needs no socket of its own"),
         pytest.param({"updated_at": NOW - 1}, None, id="just added"),
         pytest.param(
             {"updated_at": NOW - 1, "desired": "stopped"}, {"state": "connected"}, id="just stopped"
