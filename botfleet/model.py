@@ -24,6 +24,9 @@ STATES: tuple[State, ...] = (
     "stopped",
 )
 
+#: Seconds between two samples of the fleet.
+SAMPLE_EVERY = 10.0
+
 Desired = Literal["running", "stopped"]
 
 
@@ -256,6 +259,47 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     draining: bool = False
     #: Shards that it has no room for.
     declines: tuple[int, ...] = ()
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A change of a bot's status, or of what people want of it. A short row: each bot has a few of them."""
+
+    #: Unix seconds.
+    at: float
+    #: A `State`, or an event of `lifecycle.py`.
+    what: str
+    error: str = ""
+    #: The holder that said so; empty where it was no holder.
+    holder: str = ""
+    #: Of an event of `lifecycle.py`: why.
+    reason: str = ""
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the fleet was at one moment; one is taken each `SAMPLE_EVERY` seconds."""
+
+    #: Unix seconds.
+    at: float
+    #: How many bots are in which state; of each bot, as reconciliation last saw it.
+    bots: dict[str, int] = {}
+    #: How many holders there are, those that stand by included.
+    holders: int = 0
+    #: Events a second that holders read from sockets, lately.
+    rate: float = 0.0
+    #: Events read, published and dropped since the holders that live now have begun, and those that wait.
+    events: int = 0
+    published: int = 0
+    dropped: int = 0
+    unsent: int = 0
+    #: Messages that wait, by queue.
+    queues: dict[str, int] = {}
+    #: Messages that workers have fetched and not yet done; None where the broker does not tell.
+    unacked: int | None = None
+    #: Of all handlers since the store was made: events handled, given up, too old, and tried again.
+    runs: int = 0
+    failed: int = 0
+    late: int = 0
+    retries: int = 0
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

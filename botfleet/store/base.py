@@ -16,6 +16,7 @@ from .interfaces.keyring import Keyring
 from .interfaces.leases import Leases
 from .interfaces.marks import Marks
 from .interfaces.notes import Notes
+from .interfaces.records import Records
 from .interfaces.registry import BotRegistry
 from .interfaces.sending import Sending
 from .interfaces.subscriptions import SubscriptionRegister
@@ -24,9 +25,19 @@ from .interfaces.watches import Watches
 
 
 class Store(
-    BotRegistry, SubscriptionRegister, Sending, Leases, Caches, Watches, TimerBook, Marks, Notes, Keyring
+    BotRegistry,
+    SubscriptionRegister,
+    Sending,
+    Leases,
+    Caches,
+    Watches,
+    TimerBook,
+    Marks,
+    Notes,
+    Keyring,
+    Records,
 ):
-    """The registry of bots, their statuses, subscriptions, shard queues, leases, keys and small marks.
+    """The registry of bots, their statuses, subscriptions, queues of shards, leases, keys, records and marks.
 
     All methods may raise `StoreUnavailable`. All are safe to call from several threads.
     """

@@ -12,13 +12,17 @@ from .memory_access import MemoryAccess
 from .memory_base import SWEEP_EVERY
 from .memory_caches import MemoryCaches
 from .memory_holders import MemoryHolders
+from .memory_records import MemoryRecords
 from .memory_sending import MemorySending
 from .memory_timers import MemoryTimers
 from .memory_watches import MemoryWatches
+from .rows import StatusRow
 from .values import Changes, DoorEntry
 
 
-class MemoryStore(MemoryAccess, MemoryHolders, MemorySending, MemoryCaches, MemoryWatches, MemoryTimers):
+class MemoryStore(
+    MemoryAccess, MemoryHolders, MemorySending, MemoryCaches, MemoryRecords, MemoryWatches, MemoryTimers
+):
     """Keeps everything in dictionaries, as JSON rows like the other stores.
 
     Args:
@@ -60,7 +64,13 @@ class MemoryStore(MemoryAccess, MemoryHolders, MemorySending, MemoryCaches, Memo
             return dict(self._bots[shard])
 
     def _swap_bot(
-        self, key: str, row: bytes | None, before: Bot | None, after: Bot | None, commands: Sequence[bytes]
+        self,
+        key: str,
+        row: bytes | None,
+        before: Bot | None,
+        after: Bot | None,
+        commands: Sequence[bytes],
+        entry: bytes,
     ) -> bool:
         shard = self.shard(key)
         with self._held():
@@ -76,6 +86,7 @@ class MemoryStore(MemoryAccess, MemoryHolders, MemorySending, MemoryCaches, Memo
                 self._keys[after.fingerprint] = key
             self._version += 1
             self._versions[shard] = self._version
+            self._note_change(key, entry)
             self._queues.setdefault(shard, deque()).extend(commands)
             self._changed.notify_all()
             return True
@@ -98,14 +109,15 @@ class MemoryStore(MemoryAccess, MemoryHolders, MemorySending, MemoryCaches, Memo
         with self._held():
             return dict(self._statuses[shard])
 
-    def _put_status_rows(self, rows: Mapping[int, Sequence[tuple[str, bytes]]]) -> None:
+    def _put_status_rows(self, rows: Mapping[int, Sequence[StatusRow]]) -> None:
         with self._held():
             for shard, shard_rows in rows.items():
-                for key, row in shard_rows:
+                for key, row, entry in shard_rows:
                     if key.encode() in self._bots[shard]:
                         self._statuses[shard][key.encode()] = row
+                        self._note_change(key, entry)
 
-    def _swap_status(self, key: str, row: bytes, new: bytes | None) -> bool:
+    def _swap_status(self, key: str, row: bytes, new: bytes | None, entry: bytes) -> bool:
         shard = self.shard(key)
         with self._held():
             if self._statuses[shard].get(key.encode()) != row:
@@ -114,6 +126,7 @@ class MemoryStore(MemoryAccess, MemoryHolders, MemorySending, MemoryCaches, Memo
                 del self._statuses[shard][key.encode()]
             else:
                 self._statuses[shard][key.encode()] = new
+                self._note_change(key, entry)
             return True
 
     def changes(self, since: int) -> Changes:
@@ -192,6 +205,10 @@ class MemoryStore(MemoryAccess, MemoryHolders, MemorySending, MemoryCaches, Memo
             before = self._cursors[cursor]
             self._cursors[cursor] = before + step
             return before
+
+    def positions(self, cursors: Sequence[str]) -> list[int]:
+        with self._held():
+            return [self._cursors[cursor] for cursor in cursors]
 
     def hits(self, name: str, window: float) -> int:
         with self._held():

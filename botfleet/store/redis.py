@@ -29,6 +29,9 @@ Keys, each after the prefix; what is done to several of them at once is in `lua/
     botfleet:hits:{name}             string  counter; expires with its window
     botfleet:note:{name}             string  expires
     botfleet:keys                    hash    id → AccessKey
+    botfleet:history:{key}           list    HistoryEntry, the newest first; expires
+    botfleet:samples                 sorted set of Sample by when it was taken; expires
+    botfleet:state-counts            hash    shard → how many of its bots are in which state
     botfleet:pace:{name}             string  when its next turn is; expires then
     botfleet:noted:{mark}            string  what `note` or `send_once` left there; expires
     botfleet:answer:{ticket}         list    one Answer; expires
@@ -54,7 +57,9 @@ from .redis_base import SCRIPTS, milliseconds, pairs, parts
 from .redis_caches import RedisCaches
 from .redis_client import LONGEST_WAIT
 from .redis_holders import RedisHolders
+from .redis_records import HISTORY_BOUNDS, RedisRecords
 from .redis_watches import RedisWatches
+from .rows import StatusRow
 from .values import UNPACED, Admission, Changes, DoorEntry, Pacing
 
 #: Statuses per script call, so that one call takes less than a millisecond.
@@ -63,7 +68,7 @@ _STATUSES_PER_CALL = 200
 _MEMORY_KEPT = 30 * 86_400.0
 
 
-class RedisStore(RedisAccess, RedisHolders, RedisCaches, RedisWatches):
+class RedisStore(RedisAccess, RedisHolders, RedisCaches, RedisRecords, RedisWatches):
     """Keeps everything in Redis or Valkey."""
 
     # Bots
@@ -84,14 +89,21 @@ class RedisStore(RedisAccess, RedisHolders, RedisCaches, RedisWatches):
         return rows
 
     def _swap_bot(
-        self, key: str, row: bytes | None, before: Bot | None, after: Bot | None, commands: Sequence[bytes]
+        self,
+        key: str,
+        row: bytes | None,
+        before: Bot | None,
+        after: Bot | None,
+        commands: Sequence[bytes],
+        entry: bytes,
     ) -> bool:
         shard = self.shard(key)
         old, new = (bot.fingerprint if bot else "" for bot in (before, after))
         keys = [self._teams(shard), self._tokens(shard), self._own("versions")]
         keys += [self._fingerprints(old), self._fingerprints(new), self._own("version")]
-        keys.append(self._own("shard", shard))
-        args = [key, shard, row or "", self._row(after) if after else "", old, new, *commands]
+        keys += [self._own("shard", shard), self._history_key(key)]
+        args = [key, shard, row or "", self._row(after) if after else "", old, new]
+        args += [entry, *HISTORY_BOUNDS, *commands]
         return bool(self._script("swap_bot", keys, args, again=False))
 
     def key_of_token(self, fingerprint: str) -> str | None:
@@ -112,19 +124,25 @@ class RedisStore(RedisAccess, RedisHolders, RedisCaches, RedisWatches):
         rows: Mapping[bytes, bytes] = self._do("HGETALL", self._tokens(shard), again=True)
         return rows
 
-    def _put_status_rows(self, rows: Mapping[int, Sequence[tuple[str, bytes]]]) -> None:
+    def _put_status_rows(self, rows: Mapping[int, Sequence[StatusRow]]) -> None:
         script = SCRIPTS["put_statuses"]
         calls = []
         for shard, shard_rows in rows.items():
-            keys = [self._teams(shard), self._tokens(shard)]
             for part in parts(shard_rows, _STATUSES_PER_CALL):
-                calls.append(["EVALSHA", script.sha, len(keys), *keys, *itertools.chain(*part)])
+                keys = [
+                    self._teams(shard),
+                    self._tokens(shard),
+                    *(self._history_key(one.key) for one in part),
+                ]
+                args = [*HISTORY_BOUNDS, *itertools.chain(*part)]
+                calls.append(["EVALSHA", script.sha, len(keys), *keys, *args])
         # Loaded first, for the server forgets scripts when it restarts.
         self._together([("SCRIPT LOAD", script.text), *calls], again=True)
 
-    def _swap_status(self, key: str, row: bytes, new: bytes | None) -> bool:
-        keys = [self._tokens(self.shard(key))]
-        return bool(self._script("swap_status", keys, [key, row, new or b""], again=False))
+    def _swap_status(self, key: str, row: bytes, new: bytes | None, entry: bytes) -> bool:
+        keys = [self._tokens(self.shard(key)), self._history_key(key)]
+        args = [key, row, new or b"", entry, *HISTORY_BOUNDS]
+        return bool(self._script("swap_status", keys, args, again=False))
 
     def changes(self, since: int) -> Changes:
         version = int(self._do("GET", self._own("version"), again=True) or 0)
@@ -292,6 +310,12 @@ class RedisStore(RedisAccess, RedisHolders, RedisCaches, RedisWatches):
 
     def advance(self, cursor: str, step: int) -> int:
         return int(self._do("INCRBY", self._own("cursor", cursor), step, again=False)) - step
+
+    def positions(self, cursors: Sequence[str]) -> list[int]:
+        if not cursors:
+            return []
+        found = self._do("MGET", *(self._own("cursor", cursor) for cursor in cursors), again=True)
+        return [int(position or 0) for position in found]
 
     def hits(self, name: str, window: float) -> int:
         return int(self._script("hits", [self._own("hits", name)], [milliseconds(window)], again=True))

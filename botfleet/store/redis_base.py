@@ -166,16 +166,24 @@ class _Script:
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+#: What stands before scripts, and is none by itself; by its name, those that it stands before.
+_SHARED = {"history": ("put_statuses", "swap_bot", "swap_status")}
+
+
 def _load_scripts() -> dict[str, _Script]:
     folder = resources.files(__package__) / "lua"
-    return {
-        path.name.removesuffix(".lua"): _Script(path.read_text())
+    texts = {
+        path.name.removesuffix(".lua"): path.read_text()
         for path in folder.iterdir()
         if path.name.endswith(".lua")
     }
+    for shared, users in _SHARED.items():
+        before = texts.pop(shared)
+        texts.update({user: before + texts[user] for user in users})
+    return {name: _Script(text) for name, text in texts.items()}
 
 
-#: By name; one for each file of `lua/`.
+#: By name; one for each file of `lua/` that is a script.
 SCRIPTS = _load_scripts()
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -15,8 +16,10 @@ from ..model import (
     Answer,
     Bot,
     Command,
+    HistoryEntry,
     HolderInfo,
     Member,
+    Sample,
     Schedule,
     Shown,
     Status,
@@ -45,9 +48,20 @@ _SHOWN = msgspec.json.Decoder(Shown)
 _SCHEDULES = msgspec.json.Decoder(tuple[Schedule, ...])
 _TIMER = msgspec.json.Decoder(TimerState)
 _ACCESS_KEY = msgspec.json.Decoder(AccessKey)
+_ENTRY = msgspec.json.Decoder(HistoryEntry)
+_SAMPLE = msgspec.json.Decoder(Sample)
+_STATE_COUNTS = msgspec.json.Decoder(dict[str, int])
 
 #: Unreadable rows that are remembered as already logged; beyond it, one may be logged again.
 _TOLD_LIMIT = 10_000
+
+
+class StatusRow(NamedTuple):
+    """A bot's status as it is written, and what its history notes of it; empty where that is nothing."""
+
+    key: str
+    row: bytes
+    entry: bytes
 
 
 class RowStore(Store):
@@ -71,11 +85,17 @@ class RowStore(Store):
 
     @abstractmethod
     def _swap_bot(
-        self, key: str, row: bytes | None, before: Bot | None, after: Bot | None, commands: Sequence[bytes]
+        self,
+        key: str,
+        row: bytes | None,
+        before: Bot | None,
+        after: Bot | None,
+        commands: Sequence[bytes],
+        entry: bytes,
     ) -> bool:
         """Writes `after` if the row is still `row`, with the token's index, the version and the status.
 
-        The commands' rows go into the shard's queue.
+        The commands' rows go into the shard's queue, the entry (unless it is empty) into the history.
         """
 
     @abstractmethod
@@ -85,12 +105,29 @@ class RowStore(Store):
     def _status_rows(self, shard: int) -> Mapping[bytes, bytes]: ...
 
     @abstractmethod
-    def _put_status_rows(self, rows: Mapping[int, Sequence[tuple[str, bytes]]]) -> None:
-        """Writes rows by shard, but for bots that are not in the registry."""
+    def _put_status_rows(self, rows: Mapping[int, Sequence[StatusRow]]) -> None:
+        """Writes rows by shard, with their entries, but for bots that are not in the registry."""
 
     @abstractmethod
-    def _swap_status(self, key: str, row: bytes, new: bytes | None) -> bool:
-        """Writes `new` (None removes the row) if the row is still `row`."""
+    def _swap_status(self, key: str, row: bytes, new: bytes | None, entry: bytes) -> bool:
+        """Writes `new` (None removes the row) if the row is still `row`, and then its entry."""
+
+    @abstractmethod
+    def _history_rows(self, key: str) -> Sequence[bytes]: ...
+
+    @abstractmethod
+    def _sample_rows(self, since: float) -> Sequence[bytes]:
+        """The samples' rows, the oldest first."""
+
+    @abstractmethod
+    def _last_sample_row(self) -> bytes | None: ...
+
+    @abstractmethod
+    def _put_state_count_rows(self, rows: Mapping[int, bytes]) -> None:
+        """Writes shards' counts; an empty row removes a shard's."""
+
+    @abstractmethod
+    def _state_count_rows(self) -> Mapping[bytes, bytes]: ...
 
     @abstractmethod
     def _put_subscription_row(self, group: str, row: bytes | None) -> None:
@@ -145,7 +182,8 @@ class RowStore(Store):
             if after == before:
                 return before, after
             commands = telling(before, after) if telling is not None else ()
-            if self._swap_bot(key, row, before, after, [_encode(command) for command in commands]):
+            rows = [_encode(command) for command in commands]
+            if self._swap_bot(key, row, before, after, rows, _entry_of_change(commands)):
                 return before, after
 
     def _readable_bot(self, key: str, row: bytes | None) -> Bot | None:
@@ -168,9 +206,10 @@ class RowStore(Store):
         return self._read_all(_STATUS, self._status_rows(shard), "status")
 
     def put_statuses(self, statuses: Mapping[str, Status]) -> None:
-        rows: dict[int, list[tuple[str, bytes]]] = {}
+        rows: dict[int, list[StatusRow]] = {}
         for key, status in statuses.items():
-            rows.setdefault(self.shard(key), []).append((key, _encode(status)))
+            row = StatusRow(key, _encode(status), _entry_of(status))
+            rows.setdefault(self.shard(key), []).append(row)
         if rows:
             self._put_status_rows(rows)
 
@@ -180,8 +219,34 @@ class RowStore(Store):
             # Compared as values, not as text: a newer botfleet's row may have further fields.
             if row is None or self._read(_STATUS, row, "status", key) != old:
                 return False
-            if self._swap_status(key, row, None if new is None else _encode(new)):
+            made = (None, b"") if new is None else (_encode(new), _entry_of(new))
+            if self._swap_status(key, row, *made):
                 return True
+
+    # Records
+
+    def history(self, key: str) -> list[HistoryEntry]:
+        read = (self._read(_ENTRY, row, "history", key) for row in self._history_rows(key))
+        return [entry for entry in read if entry is not None]
+
+    def samples(self, since: float) -> list[Sample]:
+        read = (self._read(_SAMPLE, row, "sample", "") for row in self._sample_rows(since))
+        return [sample for sample in read if sample is not None]
+
+    def last_sample(self) -> Sample | None:
+        row = self._last_sample_row()
+        return None if row is None else self._read(_SAMPLE, row, "sample", "")
+
+    def put_state_counts(self, counts: Mapping[int, Mapping[str, int]]) -> None:
+        rows = {shard: _encode(states) if states else b"" for shard, states in counts.items()}
+        if rows:
+            self._put_state_count_rows(rows)
+
+    def state_counts(self) -> dict[str, int]:
+        total = Counter[str]()
+        for counts in self._read_all(_STATE_COUNTS, self._state_count_rows(), "counts of shard").values():
+            total.update(counts)
+        return dict(total)
 
     # Subscriptions
 
@@ -307,5 +372,23 @@ class RowStore(Store):
         return None if row is None else self._read(_ANSWER, row, "answer", "of a socket")
 
     @staticmethod
-    def _row(value: AccessKey | Answer | Bot | Command | HolderInfo | Member | Shown | Watch) -> bytes:
+    def _row(
+        value: AccessKey | Answer | Bot | Command | HolderInfo | Member | Sample | Shown | Watch,
+    ) -> bytes:
         return _encode(value)
+
+
+def _entry_of(status: Status) -> bytes:
+    if status.state == "connecting":
+        return b""
+    at = round(status.since, 3)
+    return _encode(HistoryEntry(at=at, what=status.state, error=status.error, holder=status.holder))
+
+
+def _entry_of_change(told: Iterable[Command]) -> bytes:
+    """What a bot's history notes of a change, by what is told of it."""
+    for happening in (command.happening for command in told):
+        if happening is not None:
+            at, what, error = round(happening.at, 3), happening.type, happening.error
+            return _encode(HistoryEntry(at=at, what=what, error=error, reason=happening.reason))
+    return b""

@@ -13,6 +13,13 @@ Change = Callable[[Bot | None], Bot | None]
 Telling = Callable[[Bot | None, Bot | None], Sequence[Command]]
 
 
+#: Changes that are remembered of each bot, and for how many seconds after the last of them.
+HISTORY_LENGTH = 20
+HISTORY_KEPT = 7 * 86_400.0
+#: Seconds for which samples are kept.
+SAMPLES_KEPT = 3600.0
+
+
 class DoorEntry(NamedTuple):
     """What another program left at the door: the plain maps that slack-bot-manager kept.
 

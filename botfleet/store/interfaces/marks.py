@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 
 class Marks(ABC):
@@ -26,6 +27,10 @@ class Marks(ABC):
     @abstractmethod
     def advance(self, cursor: str, step: int) -> int:
         """Moves a named cursor on by `step` and returns where it stood before (0 at first)."""
+
+    @abstractmethod
+    def positions(self, cursors: Sequence[str]) -> list[int]:
+        """Where these cursors stand, in their order (0 for one that never moved)."""
 
     @abstractmethod
     def hits(self, name: str, window: float) -> int:

@@ -7,13 +7,16 @@
 --       5  botfleet:fingerprints:{m}     hash    the same; of the token after     no expiry
 --       6  botfleet:version              string  the last version given           no expiry
 --       7  botfleet:shard:{shard}        list    Command as JSON                  no expiry
+--       8  botfleet:history:{key}        list    see history.lua
 -- ARGV  1  the bot's key
 --       2  the shard
 --       3  the row as it was read; empty: there was none
 --       4  the new row; empty: remove the bot and its status
 --       5  the fingerprint before; empty: none
 --       6  the fingerprint after; empty: none
---       7… commands that tell the holder of it
+--       7  the entry for its history; empty: none
+--       8, 9  bounds of the history: entries, milliseconds
+--       10… commands that tell the holder of it
 -- Returns 1 if written, 0 if the row has changed meanwhile.
 local key, shard, before, after, old_token, new_token = unpack(ARGV)
 
@@ -30,7 +33,8 @@ else
   redis.call('HSET', KEYS[1], key, after)
   redis.call('HSET', KEYS[5], new_token, key)
 end
-for command = 7, #ARGV do
+note_change(KEYS[8], ARGV[7], ARGV[8], ARGV[9])
+for command = 10, #ARGV do
   redis.call('RPUSH', KEYS[7], ARGV[command])
 end
 redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[6]), shard)
