@@ -16,6 +16,7 @@ from .handlers.running.binding import bind
 from .handlers.running.counters import failed_counter, late_counter, runs_counter
 from .handlers.running.timers import bind_timers
 from .model import Schedule, Subscription, TimerState
+from .overview import in_words
 from .publishing.router import EVENT_QUEUES
 from .roles import BOTH, HANDLER, Role, find_role, role_names
 from .steps import load_role
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 #: `ok`; `new`: declared, and no worker has announced it; `gone`: announced, and not declared here, so that
 #: its events wait for nobody; `changed`: announced otherwise than it is declared.
 State = Literal["ok", "new", "gone", "changed"]
-#: Fields of a subscription that say where its messages go, and not what is wanted.
-_WAYS = frozenset({"task", "types", "queue", "kwargs", "bot"})
 
 Groups = Mapping[str, Sequence[Subscription]]
 
@@ -206,27 +205,6 @@ def _report(
         failed=store.advance(failed_counter(name), 0),
         late=store.advance(late_counter(name), 0),
     )
-
-
-def in_words(wanted: Subscription) -> str:
-    """A subscription in a line: its types, and each filter that is set.
-
-    >>> in_words(Subscription(task="t", types=("message",), addressed=True, words=("hi", "hello")))
-    'message addressed words=hi,hello'
-    """
-    parts = [",".join(wanted.types)]
-    for spec in msgspec.structs.fields(wanted):
-        value: Any = getattr(wanted, spec.name)
-        if spec.name in _WAYS or value == spec.default:
-            continue
-        parts.append(spec.name if value is True else f"{spec.name}={_in_words(value)}")
-    return " ".join(parts)
-
-
-def _in_words(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def waiting(app: Celery, groups: Groups) -> dict[str, int]:

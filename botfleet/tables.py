@@ -10,6 +10,7 @@ import click
 
 from .fleet import BotReport, Result
 from .model import STATES, HolderInfo
+from .overview import holder_state
 
 if TYPE_CHECKING:
     from .inventory import HandlerReport, TimerReport
@@ -124,19 +125,6 @@ def result_line(result: Result) -> str:
     if result.ok:
         return "  ".join([result.team_id or "-", state(result.status) if result.status else "done"])
     return "  ".join([result.team_id or "-", click.style("failed", fg="red"), result.error or ""])
-
-
-def holder_state(holder: HolderInfo) -> str:
-    """What is to be said of a holder in a word or two.
-
-    >>> holder_state(HolderInfo(name="a")), holder_state(HolderInfo(name="a", draining=True))
-    ('holds', 'draining')
-    """
-    if holder.draining:
-        return "drained" if holder.standby else "draining"
-    if holder.left_out:
-        return f"full: {holder.left_out} left out"
-    return "standby" if holder.standby else "holds"
 
 
 def holders_table(holders: Sequence[HolderInfo], now: float) -> str:

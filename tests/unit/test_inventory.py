@@ -16,11 +16,11 @@ from botfleet.inventory import (
     declared,
     declared_timers,
     handlers_of,
-    in_words,
     timers_of,
     waiting,
 )
 from botfleet.model import Schedule, Subscription, TimerState
+from botfleet.overview import in_words
 from botfleet.roles import HANDLER
 from botfleet.steps import begin_role
 from botfleet.store.memory import MemoryStore

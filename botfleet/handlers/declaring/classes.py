@@ -31,6 +31,8 @@ from ..matching.matchers import Matcher
 from ..parameters import check_plain
 
 _PREFIX = "on_"
+#: What the names of all groups of listeners begin with, in the store.
+LISTENERS = "listeners:"
 
 
 class Commands:
@@ -154,7 +156,7 @@ def listeners_group(key: str) -> str:
     >>> listeners_group("T1")
     'listeners:T1:'
     """
-    return f"listeners:{key}:"
+    return f"{LISTENERS}{key}:"
 
 
 def handlers_of(commands: type[Commands]) -> list[Handler[..., None]]:
