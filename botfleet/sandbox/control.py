@@ -13,7 +13,8 @@ from . import changes, flood
 from .control_faults import FAULTS
 from .fields import Fields, Refused
 from .hub import encode
-from .model import Channel, Json, Message, Team, User, microseconds
+from .lookup import channel_named, human_named, message_given, place, team_given, team_named
+from .model import Json, Team, microseconds
 from .records import Record
 from .service import Sandbox
 from .webhandler import Discreet
@@ -26,7 +27,7 @@ Endpoint = Callable[[Sandbox, Fields], Json]
 
 def state(sandbox: Sandbox, fields: Fields) -> Json:
     """Show the teams, the connections and what was counted."""
-    team = _optional_team(sandbox, fields)
+    team = team_given(sandbox, fields)
     brief = fields.flag("brief")
     fields.end()
     teams = list(sandbox.world.teams.values()) if team is None else [team]
@@ -36,7 +37,7 @@ def state(sandbox: Sandbox, fields: Fields) -> Json:
 
 def counts(sandbox: Sandbox, fields: Fields) -> Json:
     """Show what was counted, without the teams: cheap to ask for again and again."""
-    team = _optional_team(sandbox, fields)
+    team = team_given(sandbox, fields)
     fields.end()
     own = {} if team is None else {"team": _brief(sandbox, team)}
     return {**_counts(sandbox), **own}
@@ -55,7 +56,7 @@ def add_teams(sandbox: Sandbox, fields: Fields) -> Json:
 
 def install(sandbox: Sandbox, fields: Fields) -> Json:
     """Install the bot once more in a team."""
-    team = _team(sandbox, fields.text("team", None))
+    team = team_named(sandbox, fields.text("team", None))
     revoke_old = fields.flag("revoke_old")
     fields.end()
     token = sandbox.install(team, revoke_old)
@@ -64,14 +65,14 @@ def install(sandbox: Sandbox, fields: Fields) -> Json:
 
 def say(sandbox: Sandbox, fields: Fields) -> Json:
     """Let a human say something."""
-    team = _team(sandbox, fields.text("team", None))
+    team = team_named(sandbox, fields.text("team", None))
     where = fields.text("channel", "general")
     who = fields.text("user", None)
     text = fields.needed("text")
     thread_ts = _timestamp(fields, "thread_ts")
     fields.end()
-    user = None if who is None else _human(team, who)
-    channel, user = _place(sandbox, team, where, user)
+    user = None if who is None else human_named(team, who)
+    channel, user = place(sandbox, team, where, user)
     message = sandbox.post(team, channel, user, team.mentions(text), "control", thread_ts=thread_ts)
     return {
         "team": team.id,
@@ -86,7 +87,7 @@ def say(sandbox: Sandbox, fields: Fields) -> Json:
 
 def join(sandbox: Sandbox, fields: Fields) -> Json:
     """Let a new member join."""
-    team = _team(sandbox, fields.text("team", None))
+    team = team_named(sandbox, fields.text("team", None))
     name = fields.text("name", f"member{len(team.users)}")
     again = fields.flag("again")
     fields.end()
@@ -101,8 +102,8 @@ def join(sandbox: Sandbox, fields: Fields) -> Json:
 
 def change_user(sandbox: Sandbox, fields: Fields) -> Json:
     """Give a member other names."""
-    team = _team(sandbox, fields.text("team", None))
-    user = _human(team, fields.needed("user"))
+    team = team_named(sandbox, fields.text("team", None))
+    user = human_named(team, fields.needed("user"))
     name = fields.text("name", None)
     real_name, display_name = fields.text("real_name", None), fields.text("display_name", None)
     fields.end()
@@ -114,7 +115,7 @@ def change_user(sandbox: Sandbox, fields: Fields) -> Json:
 
 def create_channel(sandbox: Sandbox, fields: Fields) -> Json:
     """Create a channel."""
-    team = _team(sandbox, fields.text("team", None))
+    team = team_named(sandbox, fields.text("team", None))
     name = _free_name(team, fields.needed("name"))
     private = fields.flag("private")
     fields.end()
@@ -124,8 +125,8 @@ def create_channel(sandbox: Sandbox, fields: Fields) -> Json:
 
 def rename_channel(sandbox: Sandbox, fields: Fields) -> Json:
     """Give a channel another name."""
-    team = _team(sandbox, fields.text("team", None))
-    channel = _channel(team, fields.needed("channel"))
+    team = team_named(sandbox, fields.text("team", None))
+    channel = channel_named(team, fields.needed("channel"))
     name = _free_name(team, fields.needed("name"))
     fields.end()
     sandbox.rename_channel(team, channel, name)
@@ -134,8 +135,8 @@ def rename_channel(sandbox: Sandbox, fields: Fields) -> Json:
 
 def archive_channel(sandbox: Sandbox, fields: Fields) -> Json:
     """Archive a channel, or bring it back."""
-    team = _team(sandbox, fields.text("team", None))
-    channel = _channel(team, fields.needed("channel"))
+    team = team_named(sandbox, fields.text("team", None))
+    channel = channel_named(team, fields.needed("channel"))
     archived = fields.flag("archived", True)
     fields.end()
     sandbox.archive_channel(team, channel, archived)
@@ -144,18 +145,18 @@ def archive_channel(sandbox: Sandbox, fields: Fields) -> Json:
 
 def enter(sandbox: Sandbox, fields: Fields) -> Json:
     """Let a member join a channel."""
-    team = _team(sandbox, fields.text("team", None))
+    team = team_named(sandbox, fields.text("team", None))
     where, who = fields.needed("channel"), fields.needed("user")
     fields.end()
-    user = _human(team, who)
-    channel = _channel(team, where)
+    user = human_named(team, who)
+    channel = channel_named(team, where)
     changes.enter(sandbox, team, channel, user)
     return {"team": team.id, "channel": channel.id, "user": user.id}
 
 
 def edit(sandbox: Sandbox, fields: Fields) -> Json:
     """Let the author of a message change it."""
-    team, channel, message = _message(sandbox, fields)
+    team, channel, message = message_given(sandbox, fields)
     text = fields.needed("text")
     fields.end()
     changes.edit(sandbox, team, channel, message, team.mentions(text), {})
@@ -165,7 +166,7 @@ def edit(sandbox: Sandbox, fields: Fields) -> Json:
 
 def delete(sandbox: Sandbox, fields: Fields) -> Json:
     """Let the author of a message delete it."""
-    team, channel, message = _message(sandbox, fields)
+    team, channel, message = message_given(sandbox, fields)
     fields.end()
     changes.delete(sandbox, team, channel, message)
     return {}
@@ -173,12 +174,12 @@ def delete(sandbox: Sandbox, fields: Fields) -> Json:
 
 def react(sandbox: Sandbox, fields: Fields) -> Json:
     """Let a human put an emoji under a message, or take it away."""
-    team, channel, message = _message(sandbox, fields)
+    team, channel, message = message_given(sandbox, fields)
     name = fields.needed("name").strip(":")
     who = fields.text("user", None)
     remove = fields.flag("remove")
     fields.end()
-    user = next(team.humans) if who is None else _human(team, who)
+    user = next(team.humans) if who is None else human_named(team, who)
     act = changes.unreact if remove else changes.react
     if not act(sandbox, team, channel, message, user, name):
         raise Refused(400, f"name is {name!r}: {user.name} has {'not ' if remove else ''}reacted so")
@@ -187,7 +188,7 @@ def react(sandbox: Sandbox, fields: Fields) -> Json:
 
 def event(sandbox: Sandbox, fields: Fields) -> Json:
     """Send an event as it is to every connection of a team."""
-    team = _team(sandbox, fields.text("team", None))
+    team = team_named(sandbox, fields.text("team", None))
     given = fields.anything("event")
     fields.end()
     if not isinstance(given, dict):
@@ -198,7 +199,7 @@ def event(sandbox: Sandbox, fields: Fields) -> Json:
 
 def frame(sandbox: Sandbox, fields: Fields) -> Json:
     """Send a frame's text, malformed or not, to every connection of a team."""
-    team = _team(sandbox, fields.text("team", None))
+    team = team_named(sandbox, fields.text("team", None))
     given = fields.anything("frame")
     fields.end()
     if not isinstance(given, str):
@@ -244,7 +245,7 @@ def stop_flood(sandbox: Sandbox, fields: Fields) -> Json:
 
 def frames(sandbox: Sandbox, fields: Fields) -> Json:
     """Show what bots sent over sockets."""
-    team = _optional_team(sandbox, fields)
+    team = team_given(sandbox, fields)
     after = fields.integer("after", 0, 0, 1 << 60)
     fields.end()
     shown = [record for record in sandbox.frames.after(after) if team is None or record["team"] == team.id]
@@ -253,7 +254,7 @@ def frames(sandbox: Sandbox, fields: Fields) -> Json:
 
 def calls(sandbox: Sandbox, fields: Fields) -> Json:
     """Show the Web API calls, without tokens and arguments."""
-    team = _optional_team(sandbox, fields)
+    team = team_given(sandbox, fields)
     after = fields.integer("after", 0, 0, 1 << 60)
     method = fields.text("method", None)
     fields.end()
@@ -267,7 +268,7 @@ def calls(sandbox: Sandbox, fields: Fields) -> Json:
 
 def reactions(sandbox: Sandbox, fields: Fields) -> Json:
     """Show the reactions after a number."""
-    team = _optional_team(sandbox, fields)
+    team = team_given(sandbox, fields)
     after = fields.integer("after", 0, 0, 1 << 60)
     fields.end()
     kept = sandbox.reactions.after(after)
@@ -277,7 +278,7 @@ def reactions(sandbox: Sandbox, fields: Fields) -> Json:
 
 async def messages(sandbox: Sandbox, fields: Fields) -> Json:
     """Show the messages after a number; wait for one where there is none."""
-    team = _optional_team(sandbox, fields)
+    team = team_given(sandbox, fields)
     after = fields.integer("after", 0, 0, 1 << 60)
     wait = fields.seconds("wait", 0.0, WAIT_LIMIT)
     by = fields.choice("by", None, ("bot", "human"))
@@ -382,21 +383,9 @@ def _fault(sandbox: Sandbox, kind: str, fields: Fields) -> Json:
     name, everyone = fields.text("team", None), fields.flag("all")
     if (name is None) is not everyone:
         raise Refused(400, 'team or all is needed, not both: expected {"team": "T…"} or {"all": true}')
-    teams = list(sandbox.world.teams.values()) if name is None else [_team(sandbox, name)]
+    teams = list(sandbox.world.teams.values()) if name is None else [team_named(sandbox, name)]
     act(sandbox, teams, fields)
     return {"teams": len(teams)}
-
-
-def _team(sandbox: Sandbox, name: str | None) -> Team:
-    team = next(iter(sandbox.world.teams.values()), None) if name is None else sandbox.world.find_team(name)
-    if team is None:
-        raise Refused(404, f"team {name!r} is unknown: expected an id, name or domain in /sandbox/state")
-    return team
-
-
-def _optional_team(sandbox: Sandbox, fields: Fields) -> Team | None:
-    name = fields.text("team", None)
-    return None if name is None else _team(sandbox, name)
 
 
 def _flood_teams(sandbox: Sandbox, fields: Fields) -> list[Team]:
@@ -405,7 +394,7 @@ def _flood_teams(sandbox: Sandbox, fields: Fields) -> list[Team]:
     if given is None:
         return everyone
     if isinstance(given, list) and given and all(isinstance(name, str) for name in given):
-        return [_team(sandbox, name) for name in given]
+        return [team_named(sandbox, name) for name in given]
     if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= len(everyone):
         return everyone[:given]
     raise Refused(400, f"teams is {given!r}: expected a list of team ids, or a number up to {len(everyone)}")
@@ -418,60 +407,10 @@ def _flood(sandbox: Sandbox, fields: Fields) -> flood.Flood:
     return sandbox.floods[number - 1]
 
 
-def _human(team: Team, name: str) -> User:
-    user = team.user_named(name.removeprefix("@"))
-    if user is None or user.is_bot:
-        people = ", ".join(user.name for user in islice(team.humans, 10))
-        raise Refused(404, f"user {name!r} is unknown in {team.id}: expected one of {people}")
-    return user
-
-
-def _channel(team: Team, name: str) -> Channel:
-    channel = team.channel_named(name)
-    if channel is None or channel.kind == "im":
-        raise Refused(404, _unknown(team, name))
-    return channel
-
-
 def _free_name(team: Team, name: str) -> str:
     if team.channel_named(name) is not None or not re.fullmatch(r"[^\W_A-Z][^\sA-Z.#]{0,79}", name):
         raise Refused(400, f"name is {name!r}: expected one in small letters that no channel has")
     return name
-
-
-def _place(sandbox: Sandbox, team: Team, where: str, user: User | None) -> tuple[Channel, User]:
-    if where.startswith("@"):
-        partner = _human(team, where)
-        channel = sandbox.direct(team, partner)
-    else:
-        found = team.channel_named(where) or _unopened(sandbox, team, where)
-        if found is None:
-            raise Refused(404, f"{_unknown(team, where)}, or @user")
-        channel = found
-        partner = team.users[channel.user] if channel.kind == "im" else next(team.humans)
-    if channel.kind == "im" and user not in (None, partner):
-        raise Refused(400, f"user is {user.name if user else ''!r}: only {partner.name} writes in {where}")
-    return channel, user or partner
-
-
-def _unknown(team: Team, where: str) -> str:
-    names = ", ".join(c.name for c in islice(team.channels.values(), 10) if c.kind != "im")
-    return f"channel {where!r} is unknown in {team.id}: expected one of {names}"
-
-
-def _message(sandbox: Sandbox, fields: Fields) -> tuple[Team, Channel, Message]:
-    team = _team(sandbox, fields.text("team", None))
-    where, ts = fields.needed("channel"), fields.needed("ts")
-    channel = team.channel_named(where)
-    message = channel.messages.get(ts) if channel is not None else None
-    if channel is None or message is None:
-        raise Refused(404, f"ts is {ts!r}: expected that of a message in {where}")
-    return team, channel, message
-
-
-def _unopened(sandbox: Sandbox, team: Team, where: str) -> Channel | None:
-    user = next((user for user in team.humans if team.direct_id(user) == where), None)
-    return None if user is None else sandbox.direct(team, user)
 
 
 def _timestamp(fields: Fields, name: str) -> str | None:
