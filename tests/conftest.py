@@ -30,7 +30,7 @@ MakeStore = Callable[..., RedisStore]
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begins with the files that take longest, so that the processes end at about the same time."""
-    kinds = ("acceptance", "integration", "unit")
+    kinds = ("browser", "acceptance", "integration", "web", "unit")
     items.sort(key=lambda item: next((n for n, kind in enumerate(kinds) if kind in item.path.parts), 0))
 
 

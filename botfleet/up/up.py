@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from urllib.parse import urlsplit
 
 import click
 
@@ -26,13 +25,13 @@ from ..sandbox.process import SandboxProcess
 from ..settings import Settings
 from .children import Child, end_leftovers
 from .conversation import Conversation
+from .ports import Ports, answers, is_free
 from .reload import ProjectFiles, shown, why_not_loadable
 from .state import StateFolder, claim
 
 _SANDBOX_PORT = 8765
 _FLOWER_PORT = 5555
-#: Ports that are tried from there on.
-_PORTS = 100
+_WEB_PORT = 8080
 #: Seconds for all children together to end; the rest of the ten is for the sandbox and the server.
 _ENDING = 7.0
 #: Seconds that handlers under way have when new ones are to be loaded.
@@ -56,8 +55,8 @@ class Up:
 
     Args:
         tokens: bots' tokens; with one, the fleet works on the real Slack, else on a sandbox.
-        flower: whether Flower is started.
-        port: of the sandbox; Flower's is the next (or this one, without a sandbox).
+        flower, web: whether Flower and the web role are started.
+        port: of the first of sandbox, Flower and web role; the others have the next ones.
         reload: handlers are started again when a file of the project changes.
     """
 
@@ -65,12 +64,14 @@ class Up:
         self,
         tokens: Sequence[str] = (),
         flower: bool = True,
+        web: bool = True,
         port: int | None = None,
         reload: bool = False,
     ) -> None:
         self._tokens = list(tokens)
         self._with_flower = flower
-        self._port = port
+        self._with_web = web and importlib.util.find_spec("uvicorn") is not None
+        self._ports = Ports(port)
         self._reload = reload
         self._files: ProjectFiles | None = None
         self._children: list[Child] = []
@@ -127,6 +128,7 @@ class Up:
             self._say_how_to_go_on(sandbox)
         else:
             click.echo(f"Ready after {time.monotonic() - self._began:.1f} s. Ctrl-C ends it.")
+            self._say_how_to_sign_in()
         self._watch(fleet)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
@@ -157,13 +159,16 @@ class Up:
 
     def _start_sandbox(self, file: Path) -> SandboxProcess:
         while True:
-            port = self._free_port(self._port, _SANDBOX_PORT)
+            port = self._ports.take(_SANDBOX_PORT)
             try:
-                return SandboxProcess(["--port", str(port), "--state", str(file)])
+                sandbox = SandboxProcess(["--port", str(port), "--state", str(file)])
             except SandboxError:
                 # Another `up` that starts at the same time may have been faster.
-                if self._port is not None or _is_free(port):
+                if self._ports.are_named or is_free(port):
                     raise
+            else:
+                self._ports.keep_away(port, _SANDBOX_PORT)
+                return sandbox
 
     @contextlib.contextmanager
     def _processes(self, state: StateFolder, sandbox: SandboxProcess | None, fleet: Fleet) -> Iterator[None]:
@@ -173,15 +178,17 @@ class Up:
             "holder": [*celery, "worker", "--role", "holder"],
             "beat": [*celery, "beat", "--pidfile=", "--loglevel", "INFO"],
         }
-        self._flower_port = 0
+        self._flower_port = self._web_port = 0
         if self._with_flower:
-            wanted = self._port and self._port + (sandbox is not None)
-            # No other `up` has this sandbox's port, so that two that start at once don't meet here.
-            usual = _FLOWER_PORT + _offset(sandbox)
-            self._flower_port = self._free_port(wanted, usual)
+            self._flower_port = self._ports.take(_FLOWER_PORT)
             commands["flower"] = [*celery, "flower", f"--port={self._flower_port}"]
             # Flower asks workers to tell of their tasks some seconds after it is up; the first is over then.
             commands["handler"].append("--task-events")
+        if self._with_web:
+            self._web_port = self._ports.take(fleet.settings.web_port or _WEB_PORT)
+            commands["web"] = [_program("botfleet"), "web", f"--port={self._web_port}"]
+            # The sandbox's bots are nobody's; who may act for a real team has a key.
+            commands["web"] += ["--open"] if sandbox else []
         for name, command in commands.items():
             child = Child(name, command, os.environ, state.logs / f"{name}.log")
             child.log.unlink(missing_ok=True)
@@ -199,6 +206,7 @@ class Up:
             broker_url=fleet.settings.broker_url,
             slack_api_url=fleet.settings.slack_api_url,
             sandbox_url=sandbox.url if sandbox else "",
+            web_url=self._web_url,
             children=[child.pid for child in self._children],
         )
 
@@ -232,11 +240,14 @@ class Up:
         while time.monotonic() < deadline:
             self._look_after_children()
             # The store may know of handlers of an earlier run.
-            if _announcements(fleet) > announced and _is_ready(fleet, since):
+            if _announcements(fleet) > announced and _is_ready(fleet, since) and self._web_is_ready():
                 return
             time.sleep(0.05)
         logs = ", ".join(str(child.log) for child in self._children)
         raise BotfleetError(f"the bots were not connected within {_READY:.0f} s; see {logs}")
+
+    def _web_is_ready(self) -> bool:
+        return not self._web_port or answers(self._web_port)
 
     def _converse(self, fleet: Fleet, sandbox: SandboxProcess) -> None:
         first = sandbox.control.team()["team_id"]
@@ -295,31 +306,34 @@ class Up:
             self._embedded.start()
             click.echo(f"The server for Celery ended and was started again; see {self._embedded.log_path}")
 
-    def _free_port(self, wanted: int | None, usual: int) -> int:
-        if wanted is not None:
-            if not _is_free(wanted):
-                raise ConfigurationError("--port", "is in use by another program; name another", wanted)
-            return wanted
-        free = (port for port in range(usual, usual + _PORTS) if _is_free(port))
-        return next(free, 0)
-
     # What is printed
 
+    @property
+    def _web_url(self) -> str:
+        return f"http://127.0.0.1:{self._web_port}/" if self._web_port else ""
+
     def _say_where(self, state: StateFolder, sandbox: SandboxProcess | None, fleet: Fleet) -> None:
+        slack = ("Chat", sandbox.url) if sandbox else ("Slack", fleet.settings.slack_api_url)
         places = {
-            "Slack": f"sandbox at {sandbox.url}" if sandbox else fleet.settings.slack_api_url,
-            "Celery": _without_password(fleet.settings.broker_url),
+            slack[0]: slack[1],
+            "Dashboard": f"{self._web_url}dashboard" if self._web_port else "off",
             "Flower": f"http://127.0.0.1:{self._flower_port}/" if self._flower_port else "off",
+            "Celery": _without_password(fleet.settings.broker_url),
             "Logs": str(state.logs),
         }
         for name, place in places.items():
-            click.echo(f"  {click.style(name.ljust(8), bold=True)} {place}")
+            click.echo(f"  {click.style(name.ljust(9), bold=True)}  {place}")
         click.echo()
+
+    def _say_how_to_sign_in(self) -> None:
+        if self._web_port:
+            command = f"{_shown('botfleet')} keys add NAME --admin"
+            click.echo(f"The dashboard asks for a key; in another terminal, this makes one: {command}")
 
     def _say_how_to_go_on(self, sandbox: SandboxProcess) -> None:
         name = _bot_name(sandbox)
         click.echo(
-            "\nNow you, in another terminal:\n\n"
+            f"\nNow you: open {sandbox.url} and say something; or in another terminal:\n\n"
             f"  {_shown('botfleet')} sandbox say general '@{name} ping'\n"
             f"  {_shown('botfleet')} status\n\n"
             "The bot is in tasks/. Ctrl-C ends all of this."
@@ -374,24 +388,8 @@ def _is_tried(bot: BotReport, alive: set[str], since: float) -> bool:
     return bot.status != "connecting" and bot.holder in alive and bot.since >= since
 
 
-def _offset(sandbox: SandboxProcess | None) -> int:
-    """How far a sandbox's port is from the usual one; 0 without one of the usual ports."""
-    offset = (urlsplit(sandbox.url).port or 0) - _SANDBOX_PORT if sandbox else 0
-    return offset if 0 <= offset < _PORTS else 0
-
-
 def _bot_name(sandbox: SandboxProcess) -> str:
     return str(sandbox.control.team()["bot_name"])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _without_password(url: str) -> str:

@@ -24,7 +24,7 @@ _TRIES = 10
 _ALL_TRIES = 300
 #: Letters of a key, and more.
 _MAX_KEY = 200
-#: Paths of our own: no other host's (`//…`), nothing that browsers take for one, nothing that splits a header.
+#: Paths of our own: no other host's (`//…`), nothing that browsers take for one or that splits a header.
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _WRONG = "This key is wrong, or was removed."
 

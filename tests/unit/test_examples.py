@@ -16,10 +16,13 @@ import pytest
         "botfleet.fleet",
         "botfleet.holder.placement",
         "botfleet.holder.process",
-        "botfleet.inventory",
+        "botfleet.overview.handlers",
+        "botfleet.overview.holders",
         "botfleet.store.redis_client",
         "botfleet.up.reload",
         "botfleet.watching",
+        "botfleet.web.problems",
+        "botfleet.web.sign_in",
     ],
 )
 def test_the_examples_hold(name: str) -> None:
