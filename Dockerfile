@@ -9,7 +9,7 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_
 
 COPY pyproject.toml README.md LICENSE /tmp/botfleet/
 COPY botfleet /tmp/botfleet/botfleet
-RUN pip install /tmp/botfleet && rm -r /tmp/botfleet
+RUN pip install '/tmp/botfleet[web]' && rm -r /tmp/botfleet
 
 # Where beat notes what it last sent; a volume made from it belongs to the user too.
 RUN useradd --system --uid 10001 --no-create-home botfleet \

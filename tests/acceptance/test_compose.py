@@ -38,7 +38,7 @@ from ..waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Services that run the image.
-ROLES = ("holder", "handler", "beat", "flower")
+ROLES = ("holder", "handler", "beat", "web", "flower")
 PASSWORD = "admin:one two:three"  # a password may hold what a careless substitution breaks
 DOCKERS_GRACE = 10.0
 
@@ -131,14 +131,13 @@ def test_workers_get_the_time_to_end_warmly() -> None:
 def test_only_who_opens_tokens_has_the_keys() -> None:
     keys = {name: services()[name]["environment"]["BOTFLEET_SECRET_KEYS"] for name in ROLES}
     assert keys["beat"] == keys["flower"] == ""
-    assert (
-        keys["holder"] == keys["handler"] == "${BOTFLEET_SECRET_KEYS:?is missing in .env, see .env.example}"
-    )
+    needed = "${BOTFLEET_SECRET_KEYS:?is missing in .env, see .env.example}"
+    assert keys["holder"] == keys["handler"] == keys["web"] == needed
 
 
 def test_nothing_is_reached_from_other_machines() -> None:
     ports = [port for service in services().values() for port in service.get("ports", ())]
-    assert ports == ["127.0.0.1:5555:5555"]
+    assert ports == ["127.0.0.1:8080:8080", "127.0.0.1:5555:5555"]
 
 
 def test_the_image_runs_as_nobody_special_without_development_tools() -> None:
@@ -147,7 +146,7 @@ def test_the_image_runs_as_nobody_special_without_development_tools() -> None:
     assert json.loads(instruction("ENTRYPOINT")) == ["celery", "-A", "botfleet"]
     assert json.loads(instruction("CMD")) == ["worker"]
     installs = [rest for word, rest in instructions() if word == "RUN" and "pip install" in rest]
-    assert installs == ["pip install /tmp/botfleet && rm -r /tmp/botfleet"]
+    assert installs == ["pip install '/tmp/botfleet[web]' && rm -r /tmp/botfleet"]
 
 
 def test_what_the_image_copies_is_there_and_not_ignored() -> None:
@@ -215,6 +214,8 @@ class Stack:
         command = [*json.loads(instruction("ENTRYPOINT")), *services()[name]["command"]]
         if name == "flower":
             command += [f"--port={self.flower_port}", "--address=127.0.0.1"]
+        elif name == "web":
+            command += ["--port=0", "--host=127.0.0.1"]
         with (self.folder / f"{name}.log").open("w") as log:
             process = subprocess.Popen(
                 command,
@@ -252,6 +253,7 @@ class Stack:
             "holder": lambda: self._store(lambda store: store.holders()),
             "handler": lambda: self._store(lambda store: "handler" in store.subscriptions()),
             "beat": self._has_sent_a_task,
+            "web": lambda: "The web role listens" in self.log("web"),
             "flower": lambda: self.flower("/", PASSWORD) == 200,
         }
         try:
