@@ -221,15 +221,10 @@ class Publisher:
 
     def _divide(self, event: Outgoing, frame: Frame) -> None:
         """Puts an event into its lane: for single handlers, and each batch or ordered one. Needs the lock."""
-        parts = [
-            event._replace(subscriptions=[wanted], ordered_lane=lane_of(wanted, event.lane, frame))
-            for wanted in event.subscriptions
-            if wanted.batch or wanted.ordered
-        ]
-        single = [wanted for wanted in event.subscriptions if not (wanted.batch or wanted.ordered)]
-        for part in [event._replace(subscriptions=single), *parts] if single else parts:
+        parts = divide(event, frame)
+        for part in parts:
             self._waiting.put(event.lane, part)
-        self._weight += event.weight * (len(parts) + bool(single) - 1)
+        self._weight += event.weight * (len(parts) - 1)
 
     def _drop(self, event: Outgoing) -> None:
         self.counters.dropped += 1
@@ -398,3 +393,14 @@ class Publisher:
 def _events(units: Iterable[Outgoing | Bundle]) -> Iterator[Outgoing]:
     for unit in units:
         yield from unit.events if isinstance(unit, Bundle) else (unit,)
+
+
+def divide(event: Outgoing, frame: Frame) -> list[Outgoing]:
+    """An event's parts: one for all single handlers, and one for each batch or ordered one."""
+    parts = [
+        event._replace(subscriptions=[wanted], ordered_lane=lane_of(wanted, event.lane, frame))
+        for wanted in event.subscriptions
+        if wanted.batch or wanted.ordered
+    ]
+    single = [wanted for wanted in event.subscriptions if not (wanted.batch or wanted.ordered)]
+    return [event._replace(subscriptions=single), *parts] if single else parts
