@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
+import signal
 
 import click
 
@@ -26,6 +28,7 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     from .steps import make_sink
     from .web.app import make_app
     from .web.context import WebContext
+    from .web.gateway.gateway import Shortcut
     from .web.server import listen, serve
 
     settings = app.settings
@@ -36,7 +39,19 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     context = WebContext(app.fleet, make_sink(app), open=is_open)
     listener = listen(host, settings.web_port if port is None else port)
     click.echo(f"The web role listens on {address_of(listener.getsockname())}")
-    serve(make_app(context), settings, listener)
+    gateway = context.gateway
+    gateway.start(_end)
+    try:
+        serve(Shortcut(make_app(context), gateway), settings, listener)
+    finally:
+        gateway.close()
+    if gateway.dead:
+        raise click.ClickException(f"the thread {gateway.dead} died; the log says why")
+
+
+def _end(name: str, exc: BaseException) -> None:
+    """Ends the process as SIGTERM does: half a gateway is worse than none."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def address_of(name: tuple[str, int] | tuple[str, int, int, int]) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from typing import Protocol
 
 from ..clock import Clock
 from ..errors import StoreError
 from ..model import Shown, Sighting, Watch
-from ..publishing.publisher import Publisher
+from ..publishing.publisher import Tap as See
 from ..slack.envelope import Origin, wrap
 from ..slack.frames import Frame
 from ..store.base import Store
@@ -24,6 +25,12 @@ logger = logging.getLogger(__name__)
 #: Sightings that one who watches is shown at a time, and seconds from one time to the next: 400 a second.
 AT_A_TIME = 100
 _INTERVAL = 0.25
+
+
+class Tapped(Protocol):
+    """What events pass, and show to whoever is asked for by `tap`."""
+
+    tap: See | None
 
 
 class View:
@@ -83,7 +90,7 @@ class View:
 
 
 class Tap:
-    """Shows a holder's events.
+    """Shows the events of a holder, or of a gateway.
 
     Args:
         holder: its name.
@@ -93,9 +100,7 @@ class Tap:
         on_death: told when the thread dies.
     """
 
-    def __init__(
-        self, holder: str, store: Store, publisher: Publisher, clock: Clock, on_death: Watcher
-    ) -> None:
+    def __init__(self, holder: str, store: Store, publisher: Tapped, clock: Clock, on_death: Watcher) -> None:
         self._holder = holder
         self._store = store
         self._publisher = publisher

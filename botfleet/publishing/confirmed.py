@@ -241,7 +241,9 @@ class ConfirmedPublisher:
         """Logs that the broker does not take events, and that it does again, once each."""
         if failure is not None and not self._failing:
             logger.warning(
-                "The broker does not take events (%s): they are refused", failure, extra={"action": "publish.refuse"}
+                "The broker does not take events (%s): they are refused",
+                failure,
+                extra={"action": "publish.refuse"},
             )
         elif failure is None and self._failing:
             logger.warning("The broker takes events again", extra={"action": "publish.resume"})

@@ -13,6 +13,7 @@ from ..clock import Clock, wall_clock
 from ..fleet import Fleet
 from ..publishing.publisher import Sink
 from ..settings import Settings
+from .gateway.gateway import Gateway
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -33,6 +34,9 @@ class WebContext:
         depths: looks how many messages wait, by queue; blocks.
         open: whether everybody may do everything: on this machine only.
         clock: for ages and expiries.
+
+    Attributes:
+        gateway: takes what Slack sends; whoever serves starts and closes it.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class WebContext:
         self.depths = depths
         self.open = open
         self.clock = clock
+        self.gateway = Gateway(fleet, sink, self.run, clock)
 
     @property
     def settings(self) -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from ..errors import ConfigurationError
 from ..settings import Settings
@@ -37,7 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: Starlette, settings: Settings, listener: socket.socket) -> None:
+def serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
     """Serves until SIGTERM or SIGINT; requests under way may end.
 
     Args:

@@ -1,0 +1,1 @@
+"""The gateway: what Slack sends by HTTP (events, slash commands, interactive payloads) becomes tasks."""

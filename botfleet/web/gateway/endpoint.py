@@ -1,0 +1,124 @@
+"""One address of the gateway, in plain ASGI: what comes there is checked, given on, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.types import Receive, Scope, Send
+
+from ...errors import PublishError, StoreError
+from ..limits import BODY_TIME, SLACK_BODY
+from . import answers
+from .answers import Answer, Refused, malformed
+from .counters import Counters
+from .forms import checks_certificate
+from .signature import SIGNATURE, Signed, single
+
+logger = logging.getLogger(__name__)
+
+#: Answers a body that has its app's signature, and is UTF-8.
+Handle = Callable[[bytes], Awaitable[Answer]]
+
+
+class ClientGone(Exception):
+    """Whoever asked is gone; nobody is to be answered."""
+
+
+class Endpoint:
+    """One address: for one kind of request, of one app.
+
+    Args:
+        signed: knows the app's signature; None where its secret is not known here.
+        handle: what is done with what the app's signature is on.
+        counters: of this process.
+        forms: whether forms come here; with them Slack looks at an address's certificate, unsigned.
+    """
+
+    def __init__(
+        self, signed: Signed | None, handle: Handle, counters: Counters, forms: bool = False
+    ) -> None:
+        self._signed = signed
+        self._handle = handle
+        self._counters = counters
+        self._forms = forms
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        outcomes = self._counters.outcomes
+        try:
+            answer = await self._answer(scope, receive)
+        except Refused as exc:
+            answer = exc.answer
+        except (PublishError, StoreError) as exc:
+            logger.debug("Refused: %s", exc)
+            answer = answers.UNAVAILABLE
+        except ClientGone:
+            outcomes.gone += 1
+            return
+        except Exception:
+            logger.exception("A request of Slack's failed", extra={"action": "gateway.error"})
+            answer = answers.DEFECT
+        setattr(outcomes, answer.outcome, getattr(outcomes, answer.outcome) + 1)
+        await answer.send(send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        if self._signed is None:
+            return answers.NOT_CONFIGURED
+        headers = single(scope["headers"])
+        if self._forms and SIGNATURE not in headers:
+            body = await read_body(headers, receive)
+            return answers.VERIFIED if checks_certificate(_text(body)) else answers.UNSIGNED
+        stamp, signature = self._signed.check_time(headers)
+        body = await read_body(headers, receive)
+        self._signed.check_body(_text(body), stamp, signature)
+        self._counters.received += 1
+        if b"x-slack-retry-num" in headers:
+            self._counters.retries += 1
+        return await self._handle(body)
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise malformed("The body is not UTF-8.") from None
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, seconds: float = BODY_TIME) -> bytes:
+    """Reads a request's body.
+
+    Args:
+        headers: of the request.
+        receive: ASGI's.
+        seconds: within which it has to be there.
+
+    Raises:
+        Refused: it is too large, by its own word or in truth, or too slow.
+        ClientGone: it ended in the midst.
+    """
+    told = headers.get(b"content-length", b"")
+    if told.isdigit() and int(told[:20]) > SLACK_BODY:
+        raise Refused(answers.TOO_LARGE)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(receive)
+    except TimeoutError:
+        raise Refused(answers.TOO_SLOW) from None
+
+
+async def _read(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > SLACK_BODY:
+            raise Refused(answers.TOO_LARGE)
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)

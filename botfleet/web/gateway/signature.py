@@ -1,0 +1,76 @@
+"""Whether a request is Slack's: its signature, by slack_sdk's verifier, and the time signed with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from slack_sdk.signature import Clock as SlackClock
+from slack_sdk.signature import SignatureVerifier
+
+from ...clock import Clock
+from .answers import BAD_SIGNATURE, TOO_OLD, UNSIGNED, Refused, malformed
+
+TIMESTAMP = b"x-slack-request-timestamp"
+SIGNATURE = b"x-slack-signature"
+#: Seconds that a request's time may be away from ours, either way.
+TOLERANCE = 300
+_TIMESTAMP = re.compile(r"[0-9]{1,12}").fullmatch
+_SIGNATURE = re.compile(r"v0=[0-9a-f]{64}").fullmatch
+
+
+class Signed(SlackClock):
+    """Knows an app's signature.
+
+    Args:
+        secret: the app's signing secret.
+        clock: the present time, unix seconds.
+    """
+
+    def __init__(self, secret: str, clock: Clock) -> None:
+        self._clock = clock
+        self._verifier = SignatureVerifier(secret, self)
+
+    def now(self) -> float:
+        """The time that the verifier goes by."""
+        return self._clock()
+
+    def check_time(self, headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+        """Looks at the headers alone, so that nobody's body need be read; returns timestamp and signature.
+
+        Raises:
+            Refused: there is no signature, or its time is none, or too far away.
+        """
+        timestamp, signature = headers.get(TIMESTAMP), headers.get(SIGNATURE)
+        if timestamp is None or signature is None:
+            raise Refused(UNSIGNED)
+        stamp = timestamp.decode("latin-1")
+        if not _TIMESTAMP(stamp):
+            raise malformed("X-Slack-Request-Timestamp is no number of seconds.")
+        if abs(self._clock() - int(stamp)) > TOLERANCE:
+            raise Refused(TOO_OLD)
+        return stamp, signature.decode("latin-1")
+
+    def check_body(self, body: str, timestamp: str, signature: str) -> None:
+        """Compares the signature with the body's own, in constant time.
+
+        Raises:
+            Refused: it is another.
+        """
+        # The verifier compares ASCII only; and a body that took its time may have grown too old meanwhile.
+        if not (_SIGNATURE(signature) and self._verifier.is_valid(body, timestamp, signature)):
+            raise Refused(BAD_SIGNATURE)
+
+
+def single(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """A request's headers by name.
+
+    Raises:
+        Refused: one that the signature hangs on is there twice, so that it is unclear what was signed.
+    """
+    found = dict(headers)
+    if len(found) != len(headers):
+        names = [name for name, _ in headers]
+        if any(names.count(name) > 1 for name in (TIMESTAMP, SIGNATURE)):
+            raise malformed("A header of Slack's is there twice.")
+    return found

@@ -1,0 +1,52 @@
+"""Tokens that die: Slack tells it by two events, in either order, and sometimes late."""
+
+from __future__ import annotations
+
+import logging
+
+from ...fleet import Fleet
+from ...model import Bot
+from ...slack.frames import Frame
+from .deliveries import Delivery, revoked_bots
+
+logger = logging.getLogger(__name__)
+
+UNINSTALLED = "app_uninstalled"
+REVOKED = "tokens_revoked"
+
+
+def ends_bot(frame: Frame, raw: bytes, bot: Bot) -> bool:
+    """Whether an event says that a bot's token is dead; a `tokens_revoked` says it of those that it names."""
+    if frame.type == UNINSTALLED:
+        return True
+    return frame.type == REVOKED and bot.bot_user_id in revoked_bots(raw)
+
+
+def deactivate(fleet: Fleet, key: str, delivery: Delivery, frame: Frame) -> bool:
+    """Marks a bot as dead, unless it was installed anew since Slack sent the event. Blocks.
+
+    Returns:
+        Whether it was alive until now.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    bot = fleet.store.bot(key)
+    if bot is None:
+        return False
+    sent_at = delivery.event_time
+    if isinstance(sent_at, int) and sent_at < bot.updated_at:
+        # The token may be another one than that which died. Slack knows: asking marks the bot, if it is dead.
+        result = fleet.check_token(bot.team_id, bot.namespace)
+        done = result.status == "token_revoked"
+    else:
+        done = fleet.deactivate(bot, frame.type)
+    logger.log(
+        logging.WARNING if done else logging.INFO,
+        "%s of %s: %s",
+        frame.type,
+        bot.key,
+        "its token is dead" if done else "its token is another one, or known to be dead",
+        extra={"action": "gateway.uninstalled", "bot": bot.key},
+    )
+    return done
