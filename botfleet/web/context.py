@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from ..clock import Clock, wall_clock
 from ..fleet import Fleet
+from ..overview import Census, HandlerBook
 from ..publishing.publisher import Sink
 from ..settings import Settings
 from .gateway.gateway import Gateway
@@ -63,6 +64,16 @@ class WebContext:
     def is_https(self) -> bool:
         """Whether people reach this role by https."""
         return self.settings.web_url.startswith("https:")
+
+    @cached_property
+    def census(self) -> Census:
+        """All bots, as pages show them."""
+        return Census(self.fleet.store, self.clock)
+
+    @cached_property
+    def handler_book(self) -> HandlerBook:
+        """The handlers, with their rates."""
+        return HandlerBook(self.fleet.store)
 
     @cached_property
     def _limiter(self) -> anyio.CapacityLimiter:
