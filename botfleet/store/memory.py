@@ -219,10 +219,6 @@ class MemoryStore(
             self._hits[name] = (count + 1, until)
             return count + 1
 
-    def cursors(self, names: Sequence[str]) -> list[int]:
-        with self._held():
-            return [self._cursors[name] for name in names]
-
     def reserve(self, pace: str, rate: float) -> float:
         with self._held():
             now = self._clock()

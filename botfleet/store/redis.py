@@ -320,10 +320,6 @@ class RedisStore(RedisAccess, RedisHolders, RedisCaches, RedisRecords, RedisWatc
     def hits(self, name: str, window: float) -> int:
         return int(self._script("hits", [self._own("hits", name)], [milliseconds(window)], again=True))
 
-    def cursors(self, names: Sequence[str]) -> list[int]:
-        keys = [self._own("cursor", name) for name in names]
-        return [int(one or 0) for one in self._do("MGET", *keys, again=True)] if keys else []
-
     def reserve(self, pace: str, rate: float) -> float:
         # Again: a turn that was taken for nothing only delays the next one.
         interval = math.ceil(1e6 / rate)

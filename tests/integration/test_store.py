@@ -814,8 +814,6 @@ def test_a_cursor_moves_on(world: World) -> None:
     assert [world.store.advance("check", 5), world.other.advance("check", 3)] == [0, 5]
     assert world.store.advance("check", 0) == 8
     assert world.store.advance("other", 1) == 0
-    assert world.store.cursors(["check", "never", "other"]) == [8, 0, 1]
-    assert world.store.cursors([]) == []
 
 
 def test_turns_of_a_pace_are_apart_whoever_takes_them(world: World) -> None:

@@ -40,10 +40,6 @@ class Marks(ABC):
         """
 
     @abstractmethod
-    def cursors(self, names: Sequence[str]) -> list[int]:
-        """Where named cursors stand, in their order."""
-
-    @abstractmethod
     def reserve(self, pace: str, rate: float) -> float:
         """Takes the next turn of a named pace; the caller is to use it then, or to let it go.
 
