@@ -94,9 +94,17 @@ class Fleet:
         """
         return self._each(lambda: self._add(token, namespace, transport, installs=True))
 
-    def update_token(self, token_or_team: object, namespace: str | None = None) -> Result:
-        """Connects a bot anew: with a new token of its team, or (given a team's id) with the one it has."""
-        return self._each(lambda: self._update(token_or_team, namespace))
+    def update_token(
+        self, token_or_team: object, namespace: str | None = None, only_of: str | None = None
+    ) -> Result:
+        """Connects a bot anew: with a new token of its team, or (given a team's id) with the one it has.
+
+        Args:
+            token_or_team: what is meant.
+            namespace: the app's; the fleet's own by default.
+            only_of: refuses a token that is not this team's.
+        """
+        return self._each(lambda: self._update(token_or_team, namespace, only_of))
 
     def remove_token(self, token_or_team: object, namespace: str | None = None) -> Result:
         """Forgets a bot and closes its socket."""
@@ -211,7 +219,7 @@ class Fleet:
         try:
             return do()
         except BotfleetError as exc:
-            return Result(False, error=str(exc), passing=not exc.fatal)
+            return Result(False, error=str(exc), passing=not exc.fatal, cause=exc)
 
     def _add(
         self, argument: object, namespace: str | None, transport: str | None, installs: bool = False
@@ -290,11 +298,13 @@ class Fleet:
             updated_at=now,
         )
 
-    def _update(self, argument: object, namespace: str | None) -> Result:
+    def _update(self, argument: object, namespace: str | None, only_of: str | None) -> Result:
         if not is_token(argument):
             return self._restart(self.find(argument, namespace))
         token = self.open(argument)
         identity = self.api.auth_test(token)
+        if only_of not in (None, _home(identity)):
+            raise UsageError(f"the token is another team's, and not {only_of}'s")
         known = self.find(_home(identity), namespace)
         return self._put(identity, token, known.namespace, known.transport, lambda old: True)
 
@@ -319,7 +329,7 @@ class Fleet:
         try:
             token = self.open(bot.sealed_token)
         except BotfleetError as exc:
-            return Result(False, bot.team_id, self._state(bot), str(exc))
+            return Result(False, bot.team_id, self._state(bot), str(exc), cause=exc)
         return self._ask(token, bot, namespace)
 
     def _ask(self, token: Token, bot: Bot | None, namespace: str | None) -> Result:
@@ -328,12 +338,12 @@ class Fleet:
             identity = self.api.auth_test(token)
         except SlackError as exc:
             if bot is None:
-                return Result(False, error=str(exc))
+                return Result(False, error=str(exc), cause=exc)
             dead = classify(exc.error) is Group.DEAD
             if dead and bot.transport in UNHELD:
                 self.deactivate(bot, exc.error)
             state = "token_revoked" if dead else self._state(bot)
-            return Result(False, bot.team_id, state, str(exc))
+            return Result(False, bot.team_id, state, str(exc), cause=exc)
         bot = bot or self.store.bot(bot_key(_home(identity), self._namespace(namespace)))
         return Result(True, _home(identity), self._state(bot) if bot else None)
 
@@ -359,7 +369,7 @@ class Fleet:
         try:
             self.api.auth_test(self.open(bot.sealed_token))
         except BotfleetError as exc:
-            return Result(False, bot.team_id, "token_revoked", str(exc), passing=not exc.fatal)
+            return Result(False, bot.team_id, "token_revoked", str(exc), not exc.fatal, cause=exc)
         return self._renew(bot)
 
     def _wish(self, bot: Bot, desired: Desired) -> Result:

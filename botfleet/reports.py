@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from .errors import BotfleetError
 from .model import Bot, State, Status, Transport, state_of
 from .secrets import Seal
 
@@ -31,6 +32,7 @@ class Result:
         error: what was wrong, one line; None when all is well.
         passing: not done because of something that passes, such as Slack being away; no part of the JSON.
         outcome: of a token that was taken, what it did to the bot; None where that is stopped as before.
+        cause: what was raised where it is not ok; no part of the JSON.
     """
 
     ok: bool
@@ -39,6 +41,7 @@ class Result:
     error: str | None = None
     passing: bool = False
     outcome: Outcome | None = None
+    cause: BotfleetError | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """The JSON object."""

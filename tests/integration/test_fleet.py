@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from botfleet.errors import InvalidToken, SealError, StoreUnavailable, TokenNotConnected
+from botfleet.errors import InvalidToken, SealError, StoreUnavailable, TokenNotConnected, UsageError
 from botfleet.fleet import Fleet, Result
 from botfleet.handlers.declaring.classes import listeners_group
 from botfleet.model import Bot, Command, HolderInfo, Status, Subscription
@@ -481,6 +481,19 @@ def test_an_update_by_the_same_token_connects_anew(fleet: Fleet, team: Workspace
     assert fleet.update_token(team.token).ok
     assert (bot_of(fleet, team.id).generation, token_of(fleet, team.id)) == (2, team.token)
     assert nudged(fleet) == [team.id]
+
+
+def test_another_teams_token_is_refused_where_one_team_is_meant(
+    fleet: Fleet, team: Workspace, other: Workspace
+) -> None:
+    fleet.add_token(team.token)
+    fleet.add_token(other.token)
+    before = bot_of(fleet, other.id)
+    result = fleet.update_token(other.token, only_of=team.id)
+    assert "another team's" in refused(result)
+    assert isinstance(result.cause, UsageError)
+    assert bot_of(fleet, other.id) == before
+    assert fleet.update_token(team.token, only_of=team.id).ok
 
 
 def test_an_update_by_a_new_token_replaces_the_old(
