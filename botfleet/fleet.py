@@ -87,12 +87,18 @@ class Fleet:
         """
         return self._each(lambda: self._add(token, namespace, transport))
 
-    def install(self, token: object, namespace: str | None = None, transport: str | None = None) -> Result:
+    def install(
+        self,
+        token: object,
+        namespace: str | None = None,
+        transport: str | None = None,
+        identity: Identity | None = None,
+    ) -> Result:
         """Takes the token of an installation, as `add_token` does, and starts the bot where it was stopped.
 
-        `Result.outcome` says what it did to the bot.
+        `Result.outcome` says what it did to the bot. With an `identity`, Slack is not asked for it.
         """
-        return self._each(lambda: self._add(token, namespace, transport, installs=True))
+        return self._each(lambda: self._add(token, namespace, transport, identity, installs=True))
 
     def update_token(
         self, token_or_team: object, namespace: str | None = None, only_of: str | None = None
@@ -222,12 +228,17 @@ class Fleet:
             return Result(False, error=str(exc), passing=not exc.fatal, cause=exc)
 
     def _add(
-        self, argument: object, namespace: str | None, transport: str | None, installs: bool = False
+        self,
+        argument: object,
+        namespace: str | None,
+        transport: str | None,
+        identity: Identity | None = None,
+        installs: bool = False,
     ) -> Result:
         if transport is not None and transport not in SERVED:
             raise UsageError(f"transport is {transport!r}; this release takes {', '.join(SERVED)}")
         token = self.open(argument)
-        identity = self.api.auth_test(token)
+        identity = identity or self.api.auth_test(token)
         namespace = self._namespace(namespace)
         died = installs and self._find_dead(bot_key(_home(identity), namespace), token)
 

@@ -134,6 +134,10 @@ class SlackApi:
         """
         return self._client(token, [_FailedReads(max_retry_count=1)])
 
+    def bare_client(self) -> WebClient:
+        """slack_sdk's client without a token, for installations; it repeats nothing."""
+        return self._client(Token(""), [])
+
     def _client(self, token: Token, retry_handlers: list[RetryHandler]) -> WebClient:
         return WebClient(
             token=token.reveal(),

@@ -5,8 +5,14 @@ from __future__ import annotations
 from . import assets, health, sign_in
 from .access import Access, Rule
 from .gateway import views as gateway
+from .install import endpoints as install
 
 RULES: tuple[Rule, ...] = (
+    # Installations
+    Rule("GET", "/", install.landing, Access.PUBLIC),
+    Rule("GET", "/slack/install", install.install, Access.PUBLIC),
+    Rule("GET", "/slack/install/{namespace}", install.install, Access.PUBLIC),
+    Rule("GET", "/slack/oauth_redirect", install.oauth_redirect, Access.PUBLIC),
     # Whether all is well
     Rule("GET", "/healthz", health.healthz, Access.PUBLIC),
     # Who is who

@@ -1,0 +1,129 @@
+"""The pages of an installation: the button, the way to Slack, and what became of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote, urljoin, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from ..context import WebContext, context_of
+from ..pages import render
+from .flow import STATE_TTL, Callback, Installed, Installer, new_browser
+from .refusals import InstallRefused, Why
+
+_REDIRECT_PATH = "/slack/oauth_redirect"
+#: A browser's secret at the longest; ours have 43 characters.
+_MAX_SECRET = 100
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Offer(NamedTuple):
+    """A button: for the app of a namespace, where it leads."""
+
+    namespace: str
+    href: str
+
+
+async def landing(request: Request) -> Response:
+    """`/`: what this is, and a button for each app."""
+    context = context_of(request)
+    apps = Installer(context.fleet).apps
+    offers = [Offer(app.namespace, _begin_at(context, app.namespace)) for app in apps]
+    return render(request, "install/landing.html", offers=offers)
+
+
+async def install(request: Request) -> Response:
+    """`/slack/install[/{namespace}]`: notes a state and leads to Slack's page."""
+    if request.method == "HEAD":
+        return _seen()
+    context = context_of(request)
+    namespace = request.path_params.get("namespace", context.settings.namespace)
+    browser = _browser_of(request) or new_browser()
+    address = request.client.host if request.client else ""
+    begin = Installer(context.fleet).begin
+    try:
+        url = await context.run(begin, namespace, _redirect_uri(request), browser, address)
+    except InstallRefused as refused:
+        return _refusal(request, refused)
+    response = RedirectResponse(url, 302, headers={"Cache-Control": "no-store"})
+    response.set_cookie(
+        _cookie_name(context),
+        browser,
+        max_age=int(STATE_TTL),
+        httponly=True,
+        samesite="lax",
+        secure=context.is_https,
+    )
+    return response
+
+
+async def oauth_redirect(request: Request) -> Response:
+    """`/slack/oauth_redirect`: where Slack sends the browser back to."""
+    if request.method == "HEAD":
+        return _seen()
+    context = context_of(request)
+    sent = request.query_params
+    callback = Callback(state=sent.get("state", ""), code=sent.get("code", ""), error=sent.get("error", ""))
+    try:
+        installed = await context.run(Installer(context.fleet).finish, callback, _browser_of(request))
+    except InstallRefused as refused:
+        return _refusal(request, refused)
+    return render(
+        request,
+        "install/installed.html",
+        installed=installed,
+        open_at=_open_at(context, installed),
+        is_sandbox=_is_sandbox(context),
+    )
+
+
+def _seen() -> Response:
+    # Who only looks, such as what previews links, begins and finishes nothing.
+    return Response(headers={"Cache-Control": "no-store"})
+
+
+def _refusal(request: Request, refused: InstallRefused) -> Response:
+    context = context_of(request)
+    words = refused.why.value
+    again = "/" if refused.namespace is None else _begin_at(context, refused.namespace)
+    page = render(request, "install/refused.html", words.status, refused=refused, words=words, again=again)
+    if refused.why in (Why.SLACK_BUSY, Why.STORE_AWAY, Why.TOO_MANY):
+        page.headers["Retry-After"] = str(round(refused.retry_after or 30))
+    return page
+
+
+def _begin_at(context: WebContext, namespace: str) -> str:
+    """Where an installation begins: at the address that cookies and Slack's way back are for."""
+    which = "" if namespace == context.settings.namespace else f"/{quote(namespace)}"
+    return f"{context.settings.web_url}/slack/install{which}"
+
+
+def _redirect_uri(request: Request) -> str:
+    settings = context_of(request).settings
+    return (settings.web_url or str(request.base_url).rstrip("/")) + _REDIRECT_PATH
+
+
+def _cookie_name(context: WebContext) -> str:
+    return "__Host-botfleet_install" if context.is_https else "botfleet_install"
+
+
+def _browser_of(request: Request) -> str:
+    found = request.cookies.get(_cookie_name(context_of(request)), "")
+    return found if len(found) <= _MAX_SECRET else ""
+
+
+def _is_sandbox(context: WebContext) -> bool:
+    return urlsplit(context.settings.slack_api_url).hostname in _LOOPBACK
+
+
+def _open_at(context: WebContext, installed: Installed) -> str:
+    """Where people talk to the bot: the sandbox's chat page, or Slack at the app's own messages."""
+    slack = urljoin(context.settings.slack_api_url, "..")
+    if _is_sandbox(context):
+        return slack
+    team = "" if installed.org_wide else f"&team={quote(installed.home)}"
+    if installed.app_id:
+        return f"{slack}app_redirect?app={quote(installed.app_id)}{team}"
+    return "slack://open" + team.replace("&", "?")
