@@ -23,6 +23,8 @@ import pytest
         "botfleet.unheld",
         "botfleet.up.reload",
         "botfleet.watching",
+        "botfleet.web.install.flow",
+        "botfleet.web.install.refusals",
         "botfleet.web.problems",
         "botfleet.web.sign_in",
     ],
