@@ -24,6 +24,7 @@ FAULTS = (
     "slow",
     "fail",
     "refuse",
+    "app_rate_limited",
     "clear",
 )
 
@@ -58,6 +59,11 @@ def _default_url() -> str:
     "--cert", type=click.Path(dir_okay=False), metavar="FILE", help="A PEM certificate, for https and wss."
 )
 @click.option("--key", type=click.Path(dir_okay=False), metavar="FILE", help="The certificate's key.")
+@click.option("--app-url", metavar="URL", help="The app's web role, which is told of events by HTTP.")
+@click.option("--events-url", metavar="URL", help="By default URL/slack/events of --app-url.")
+@click.option("--commands-url", metavar="URL", help="By default URL/slack/commands.")
+@click.option("--interactive-url", metavar="URL", help="By default URL/slack/interactive.")
+@click.option("--enterprise", metavar="NAME", help="An organisation with two teams of its own.")
 @click.pass_context
 def sandbox(
     context: click.Context,
@@ -68,6 +74,7 @@ def sandbox(
     limits: bool,
     cert: str | None,
     key: str | None,
+    **about_app: str | None,
 ) -> None:
     """Run a sandbox: a local Slack, for trying and testing. Or act in one that runs."""
     if context.invoked_subcommand is not None:
@@ -75,8 +82,9 @@ def sandbox(
     if key and not cert:
         raise click.UsageError("--key needs --cert")
     arguments = ["--host", host, "--port", str(port), "--teams", str(teams)]
-    for name, file in (("--state", state), ("--cert", cert), ("--key", key)):
-        arguments += [name, file] if file else []
+    named = {"state": state, "cert": cert, "key": key, **about_app}
+    for name, value in named.items():
+        arguments += [f"--{name.replace('_', '-')}", value] if value else []
     arguments += ["--limits"] if limits else []
     # In this very process, for it imports nothing of the rest.
     from .sandbox.__main__ import main

@@ -9,10 +9,8 @@ from .call import Call, SlackError
 from .faults import Refusal, TeamFaults
 from .methods import METHODS, api_test
 from .model import Json, Team, Token
+from .oauth import EXCHANGES, Denied, concerned
 from .service import Sandbox
-
-SCOPES = "identify,bot:basic"
-"""What a classic app's bot token is granted, as in the x-oauth-scopes header."""
 
 ERROR_PAGE = "<html><body>Server Error</body></html>"
 
@@ -52,6 +50,8 @@ def answer(sandbox: Sandbox, method: str, args: Json, token: str, socket_base: s
     """
     known = sandbox.world.tokens.get(token)
     team = sandbox.world.teams[known.team_id] if known is not None else None
+    if method in EXCHANGES:
+        team = concerned(sandbox, args)
     refusal = None if team is None else _refusal(sandbox, method, team, args)
     if refusal is not None:
         return _refused(sandbox, method, team, refusal)
@@ -77,6 +77,8 @@ def _call(
 ) -> tuple[Json, dict[str, str]]:
     if method == "api.test":
         return api_test(args), {}
+    if method in EXCHANGES:
+        return _exchange(sandbox, method, args), {}
     function = METHODS.get(method)
     if function is None:
         return {"ok": False, "error": "unknown_method", "req_method": method}, {}
@@ -84,12 +86,35 @@ def _call(
         return {"ok": False, "error": "invalid_auth" if given else "not_authed"}, {}
     if token.error is not None:
         return {"ok": False, "error": token.error}, {}
-    headers = {"X-OAuth-Scopes": SCOPES}
-    call = Call(sandbox, sandbox.world.teams[token.team_id], token, args, socket_base)
+    headers = {"X-OAuth-Scopes": ",".join(token.scopes)}
     try:
+        call = Call(sandbox, _team(sandbox, token, args), token, args, socket_base)
         return {"ok": True} | function(call), headers
     except SlackError as error:
         return {"ok": False, "error": error.error} | error.more, headers
+
+
+def _exchange(sandbox: Sandbox, method: str, args: Json) -> Json:
+    try:
+        return {"ok": True} | EXCHANGES[method](sandbox, args)
+    except Denied as denied:
+        return {"ok": False, "error": str(denied)}
+
+
+def _team(sandbox: Sandbox, token: Token, args: Json) -> Team:
+    """Find the team that a call is about: with an organisation's token by what its arguments name."""
+    home = sandbox.world.teams[token.team_id]
+    if token.enterprise_id is None or home.enterprise is None:
+        return home
+    teams = home.enterprise.teams
+    if wanted := args.get("team_id"):
+        found = next((team for team in teams if team.id == wanted), None)
+        if found is None:
+            raise SlackError("team_access_not_granted")
+        return found
+    names = [str(args.get(name)) for name in ("channel", "channel_id", "user", "users")]
+    known = (team for team in teams if any(name in team.channels or name in team.users for name in names))
+    return next(known, home)
 
 
 def _refusal(sandbox: Sandbox, method: str, team: Team, args: Json) -> Refusal | None:

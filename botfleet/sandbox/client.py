@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import ssl
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
+from .client_apps import AppControl
+from .client_requests import SandboxError, SandboxTimeout
+
+__all__ = ["Posted", "SandboxControl", "SandboxError", "SandboxTimeout"]
+
 POLL = 20.0
 """Seconds of one long poll, well below what the server allows."""
-
-MARGIN = 10.0
-LOOK_INTERVAL = 0.02
-
-
-class SandboxError(Exception):
-    """The sandbox refused a request, or could not be reached.
-
-    Attributes:
-        status: the HTTP status, or None where there was no answer.
-    """
-
-    def __init__(self, reason: str, status: int | None = None) -> None:
-        self.status = status
-        super().__init__(reason)
-
-
-class SandboxTimeout(SandboxError, TimeoutError):
-    """What was waited for did not happen in time."""
 
 
 class Posted(TypedDict):
@@ -56,7 +36,7 @@ class Posted(TypedDict):
     edited: bool
 
 
-class SandboxControl:
+class SandboxControl(AppControl):
     """Look at a sandbox, act in it, and make things go wrong.
 
     A team is given by its id, its name or its domain; where none is given, the first is meant.
@@ -66,16 +46,6 @@ class SandboxControl:
         timeout: seconds to wait for an answer.
         context: the TLS context for an ``https`` URL.
     """
-
-    def __init__(self, url: str, timeout: float = 10.0, context: ssl.SSLContext | None = None) -> None:
-        self.url = url.rstrip("/") + "/"
-        self.timeout = timeout
-        self.seq = 0  # of the last say(), where wait_for_message() begins
-        # No proxies: the sandbox is local, whatever the environment says about the rest of the world.
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-        if context is not None:
-            handlers.append(urllib.request.HTTPSHandler(context=context))
-        self._opener = urllib.request.build_opener(*handlers)
 
     def state(self, team: str | None = None, *, brief: bool = False) -> dict[str, Any]:
         """Give the teams, connections, counts and floods."""
@@ -102,13 +72,20 @@ class SandboxControl:
         """Create teams; give ``team_id``, ``name`` and ``bot_token`` of each."""
         return list(self.post("teams", count=count)["teams"])
 
-    def add_team(self, name: str) -> dict[str, str]:
-        """Create a team with a name."""
-        return dict(self.post("teams", name=name)["teams"][0])
+    def add_team(self, name: str, *, transport: str | None = None) -> dict[str, str]:
+        """Create a team with a name, whose bot hears by ``rtm``, the default, or ``http``."""
+        return dict(self.post("teams", name=name, transport=transport)["teams"][0])
 
-    def install(self, team: str | None = None, *, revoke_old: bool = False) -> str:
-        """Install the bot once more; give the new token."""
-        return str(self.post("teams/install", team=team, revoke_old=revoke_old)["bot_token"])
+    def add_enterprise(self, name: str) -> dict[str, Any]:
+        """Create an organisation with two teams; give ``enterprise_id``, ``name`` and ``teams``."""
+        return self.post("enterprises", name=name)
+
+    def install(
+        self, team: str | None = None, *, revoke_old: bool = False, transport: str | None = None
+    ) -> str:
+        """Install the bot once more, for ``rtm``, the default, or ``http``; give the new token."""
+        answer = self.post("teams/install", team=team, revoke_old=revoke_old, transport=transport)
+        return str(answer["bot_token"])
 
     def say(
         self,
@@ -336,39 +313,6 @@ class SandboxControl:
         """Give the last Web API calls: ``seq``, ``method``, ``team``, ``time``, ``error``."""
         return list(self.get("calls", after=after, team=team, method=method)["calls"])
 
-    def get(self, path: str, *, _wait: float = 0.0, **query: Any) -> dict[str, Any]:
-        """Ask a control endpoint; fields that are None are left out."""
-        given = {name: _text(value) for name, value in query.items() if value is not None}
-        return self._request(f"{path}?{urllib.parse.urlencode(given)}", None, self.timeout + _wait)
-
-    def post(self, path: str, **fields: Any) -> dict[str, Any]:
-        """Tell a control endpoint; fields that are None are left out."""
-        given = {name: value for name, value in fields.items() if value is not None}
-        return self._request(path, json.dumps(given).encode(), self.timeout)
-
-    def _request(self, path: str, body: bytes | None, timeout: float) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}sandbox/{path}", data=body, headers=headers)
-        try:
-            with self._opener.open(request, timeout=timeout) as answer:
-                return dict(json.load(answer))
-        except urllib.error.HTTPError as error:
-            with error:
-                raise SandboxError(_reason(error), error.code) from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise SandboxError(f"the sandbox at {self.url} can't be reached: {reason}") from error
-
-    def _wait_until(self, look: Callable[[], Any], timeout: float, failure: str) -> Any:
-        end = time.monotonic() + timeout
-        while True:
-            seen = look()
-            if seen:
-                return seen
-            if time.monotonic() >= end:
-                raise SandboxTimeout(f"{failure} within {timeout:g} s")
-            time.sleep(LOOK_INTERVAL)
-
 
 def _matches(message: Posted, text: str | Callable[[Posted], bool] | None, contains: str | None) -> bool:
     if contains is not None and contains not in message["text"]:
@@ -376,14 +320,3 @@ def _matches(message: Posted, text: str | Callable[[Posted], bool] | None, conta
     if callable(text):
         return text(message)
     return text is None or message["text"] == text
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _reason(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.load(error)["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"the sandbox answered {error.code} {error.reason}"

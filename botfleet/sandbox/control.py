@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Any
 
-from . import changes, flood
+from . import changes, control_apps, flood
+from .apps import Transport
 from .control_faults import FAULTS
 from .fields import Fields, Refused
 from .hub import encode
@@ -47,10 +48,11 @@ def add_teams(sandbox: Sandbox, fields: Fields) -> Json:
     """Create teams: a number of them, or one by its name."""
     name = fields.text("name", None)
     count = fields.integer("count", 1, 1, 100_000)
+    transport = _transport(fields)
     fields.end()
     if name is not None and count != 1:
         raise Refused(400, "count is of no use beside name: expected one of them")
-    teams = sandbox.add_teams([name] * count)
+    teams = sandbox.add_teams([name] * count, transport)
     return {"teams": [team.summary() for team in teams]}
 
 
@@ -58,8 +60,9 @@ def install(sandbox: Sandbox, fields: Fields) -> Json:
     """Install the bot once more in a team."""
     team = team_named(sandbox, fields.text("team", None))
     revoke_old = fields.flag("revoke_old")
+    transport = _transport(fields)
     fields.end()
-    token = sandbox.install(team, revoke_old)
+    token = sandbox.install(team, revoke_old, transport)
     return {"team_id": team.id, "name": team.name, "bot_token": token.value}
 
 
@@ -305,6 +308,7 @@ GETS: dict[str, Endpoint] = {
     "calls": calls,
     "reactions": reactions,
     "flood": show_flood,
+    **control_apps.GETS,
 }
 POSTS: dict[str, Endpoint] = {
     "teams": add_teams,
@@ -323,6 +327,7 @@ POSTS: dict[str, Endpoint] = {
     "frame": frame,
     "flood": start_flood,
     "flood/stop": stop_flood,
+    **control_apps.POSTS,
 }
 
 
@@ -388,6 +393,10 @@ def _fault(sandbox: Sandbox, kind: str, fields: Fields) -> Json:
     return {"teams": len(teams)}
 
 
+def _transport(fields: Fields) -> Transport:
+    return "http" if fields.choice("transport", "rtm", ("rtm", "http")) == "http" else "rtm"
+
+
 def _flood_teams(sandbox: Sandbox, fields: Fields) -> list[Team]:
     given = fields.anything("teams")
     everyone = list(sandbox.world.teams.values())
@@ -444,6 +453,8 @@ def _full(sandbox: Sandbox, team: Team) -> dict[str, Any]:
     return {
         **_brief(sandbox, team),
         "domain": team.domain,
+        "enterprise_id": None if team.enterprise is None else team.enterprise.id,
+        "http": [app.app_id for app, _ in sandbox.listening(team)],
         "bot_id": team.bot_id,
         "bot_user_id": team.bot.id,
         "bot_name": team.bot.name,
@@ -451,9 +462,11 @@ def _full(sandbox: Sandbox, team: Team) -> dict[str, Any]:
             {
                 "bot_token": token.value,
                 "error": token.error,
+                "transport": token.transport,
+                "app_id": token.app.app_id,
                 "connections": sum(other is token for other in connected),
             }
-            for token in team.tokens
+            for token in team.good_for
         ],
         "channels": [
             {"id": c.id, "name": c.name, "private": c.kind != "channel"} for c in team.channels.values()

@@ -6,10 +6,12 @@ import asyncio
 import re
 from collections.abc import Callable
 
+from . import farewells
 from .faults import Refusal
 from .fields import Fields, Refused
 from .hub import Connection, encode
 from .model import Team, Token
+from .outgoing import rate_limited
 from .service import Sandbox
 
 Fault = Callable[[Sandbox, list[Team], Fields], None]
@@ -18,12 +20,13 @@ MANY = 1_000_000_000
 
 
 def revoke(sandbox: Sandbox, teams: list[Team], fields: Fields) -> None:
-    """Kill tokens and cut their sockets without a word."""
+    """Kill tokens and cut their sockets without a word; apps with HTTP are told, unless `tell` is false."""
     error = _error(fields, "token_revoked")
     tokens = _tokens(sandbox, teams, fields)
+    first = farewells.first_of(fields)
+    tell = fields.flag("tell", True)
     fields.end()
-    for token in tokens:
-        sandbox.revoke(token, error, by_fault=True)
+    farewells.end(sandbox, tokens, error, by_fault=True, first=first, tell=tell)
 
 
 def restore(sandbox: Sandbox, teams: list[Team], fields: Fields) -> None:
@@ -115,6 +118,17 @@ def fail(sandbox: Sandbox, teams: list[Team], fields: Fields) -> None:
         sandbox.faults(team).refusals.append(refusal)
 
 
+def app_rate_limited(sandbox: Sandbox, teams: list[Team], fields: Fields) -> None:
+    """Tell apps with HTTP that events of a team are dropped for a minute."""
+    fields.end()
+    outbox = sandbox.outbox
+    if outbox is None:
+        return
+    for team in teams:
+        for app, _ in sandbox.listening(team):
+            outbox.send([rate_limited(app, team, sandbox.clock())])
+
+
 def refuse(sandbox: Sandbox, teams: list[Team], fields: Fields) -> None:
     """Answer websocket upgrades with 503 for a time."""
     seconds = fields.seconds("seconds", 5.0)
@@ -142,6 +156,7 @@ FAULTS: dict[str, Fault] = {
     "slow": slow,
     "fail": fail,
     "refuse": refuse,
+    "app_rate_limited": app_rate_limited,
     "clear": clear,
 }
 
@@ -166,7 +181,7 @@ def _error(fields: Fields, default: str) -> str:
 
 def _tokens(sandbox: Sandbox, teams: list[Team], fields: Fields) -> list[Token]:
     wanted = fields.text("token", None)
-    tokens = [token for team in teams for token in team.tokens]
+    tokens = [token for team in teams for token in team.good_for]
     if wanted is None:
         return tokens
     chosen = [token for token in tokens if token.value == wanted]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from . import changes, files
+from . import changes, farewells, files
 from .call import Call, SlackError
 from .model import Channel, Json, Message, history, microseconds
 
@@ -24,15 +24,24 @@ Method = Callable[[Call], Json]
 
 
 def auth_test(call: Call) -> Json:
-    """Say whose token it is."""
-    team = call.team
+    """Say whose token it is; one of a whole organisation has that one's id for a team's."""
+    team, organisation = call.team, call.team.enterprise
+    bot = {"user": team.bot.name, "user_id": team.bot.id, "bot_id": team.bot_id}
+    if organisation is not None and call.token.enterprise_id is not None:
+        return {
+            "url": f"https://{organisation.domain}.enterprise.slack.test/",
+            "team": organisation.name,
+            "team_id": organisation.id,
+            **bot,
+            "enterprise_id": organisation.id,
+            "is_enterprise_install": True,
+        }
     return {
         "url": f"https://{team.domain}.slack.test/",
         "team": team.name,
-        "user": team.bot.name,
         "team_id": team.id,
-        "user_id": team.bot.id,
-        "bot_id": team.bot_id,
+        **bot,
+        **({} if organisation is None else {"enterprise_id": organisation.id}),
         "is_enterprise_install": False,
     }
 
@@ -41,12 +50,25 @@ def auth_revoke(call: Call) -> Json:
     """Kill the caller's token, and its sockets."""
     if call.flag("test"):
         return {"revoked": False}
-    call.sandbox.revoke(call.token, "token_revoked")
+    farewells.end(call.sandbox, [call.token], "token_revoked")
     return {"revoked": True}
+
+
+def apps_uninstall(call: Call) -> Json:
+    """Remove the caller's app from the team, with all of its tokens."""
+    app = call.token.app
+    if call.text("client_id") != app.client_id:
+        raise SlackError("invalid_client_id" if call.text("client_id") else "client_id_token_mismatch")
+    if call.text("client_secret") != app.client_secret:
+        raise SlackError("bad_client_secret")
+    farewells.uninstall(call.sandbox, call.team, app)
+    return {}
 
 
 def rtm_connect(call: Call) -> Json:
     """Give a websocket URL for one use. ``rtm.start`` has answered the same since September 2022."""
+    if call.token.transport != "rtm":
+        raise SlackError("not_allowed_token_type")
     ticket = call.sandbox.hub.issue(call.token, call.sandbox.monotonic())
     team = call.team
     return {
@@ -66,6 +88,7 @@ def chat_post_message(call: Call) -> Json:
     thread_ts = call.text("thread_ts") or None
     bot = call.team.bot
     message = call.sandbox.post(call.team, channel, bot, text, "api", thread_ts=thread_ts, extras=extras)
+    message.app_id = call.token.app.app_id
     return {"channel": channel.id, "ts": message.ts, "message": message.as_slack()}
 
 
@@ -82,7 +105,8 @@ def chat_post_ephemeral(call: Call) -> Json:
     sandbox, bot = call.sandbox, call.team.bot
     thread_ts = call.text("thread_ts") or None
     message = Message(sandbox.world.next_ts(channel), bot.id, text, thread_ts, call.team.bot_id, extras)
-    sandbox.record(call.team, channel, bot, message, "api", ephemeral=True)
+    message.app_id = call.token.app.app_id
+    sandbox.whisper(call.team, channel, user, message)
     return {"message_ts": message.ts}
 
 
@@ -134,6 +158,7 @@ def reactions_remove(call: Call) -> Json:
 
 def conversations_list(call: Call) -> Json:
     """List the channels of the types asked for, public ones by default."""
+    _need_team(call)
     kinds = {"public_channel": "channel", "private_channel": "group", "im": "im", "mpim": "mpim"}
     types = [name.strip() for name in (call.text("types") or "public_channel").split(",")]
     if not set(types) <= kinds.keys():
@@ -197,7 +222,7 @@ def bots_info(call: Call) -> Json:
     if call.text("bot") != team.bot_id:
         raise SlackError("bot_not_found")
     shown = {"id": team.bot_id, "deleted": False, "name": team.bot.real_name, "updated": 1_700_000_000}
-    return {"bot": {**shown, "app_id": f"A{team.number:08d}", "user_id": team.bot.id, "icons": {}}}
+    return {"bot": {**shown, "app_id": call.token.app.app_id, "user_id": team.bot.id, "icons": {}}}
 
 
 def chat_get_permalink(call: Call) -> Json:
@@ -220,6 +245,7 @@ def users_info(call: Call) -> Json:
 
 def users_list(call: Call) -> Json:
     """List the team's members, the bot among them."""
+    _need_team(call)
     page, cursor = _page(call, list(call.team.users.values()), 1000)
     members = [user.as_slack() for user in page]
     return {
@@ -248,6 +274,7 @@ def team_info(call: Call) -> Json:
 METHODS: dict[str, Method] = {
     "auth.test": auth_test,
     "auth.revoke": auth_revoke,
+    "apps.uninstall": apps_uninstall,
     "rtm.connect": rtm_connect,
     "rtm.start": rtm_connect,
     "chat.delete": chat_delete,
@@ -277,6 +304,11 @@ def api_test(args: Json) -> Json:
     if shown.get("error"):
         return {"ok": False, "error": str(shown["error"]), "args": shown}
     return {"ok": True, "args": shown} if shown else {"ok": True}
+
+
+def _need_team(call: Call) -> None:
+    if call.token.enterprise_id is not None and not call.text("team_id"):
+        raise SlackError("missing_argument")
 
 
 def _extras(call: Call) -> Json:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .apps import CLASSIC_SCOPES, HTTP_SCOPES, App, Transport, fake_app
+
 HISTORY = 10_000
 """Messages kept per channel; older ones are forgotten."""
 
@@ -91,6 +93,7 @@ class Message:
     edited: Json | None = None
     reactions: dict[str, list[str]] | None = None
     replies: int = 0
+    app_id: str | None = None  # of the app that posted it
 
     @property
     def is_reply(self) -> bool:
@@ -171,12 +174,39 @@ class File:
 
 @dataclass(slots=True)
 class Token:
-    """A bot token. `error` is what the Web API answers for it, or None while it is good."""
+    """A bot token: one installation of an app.
+
+    Attributes:
+        value: the token itself.
+        team_id: its team's; of an organisation's token, its first team's.
+        error: what the Web API answers for it, or None while it is good.
+        by_fault: whether a fault has killed it, so that clearing the faults does not undo a real auth.revoke.
+        app: whose installation it is.
+        transport: how its bot hears of events.
+        scopes: what it was granted.
+        enterprise_id: the organisation that it is good for in all teams, where it is.
+    """
 
     value: str
     team_id: str
     error: str | None = None
-    by_fault: bool = False  # so that clearing the faults does not undo a real auth.revoke
+    by_fault: bool = False
+    app: App = field(default_factory=lambda: fake_app(1))
+    transport: Transport = "rtm"
+    scopes: tuple[str, ...] = CLASSIC_SCOPES
+    enterprise_id: str | None = None
+
+
+@dataclass(slots=True)
+class Enterprise:
+    """An organisation of several teams. The bot's user is the same in all of them."""
+
+    id: str
+    number: int
+    name: str
+    domain: str
+    teams: list[Team] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)  # those that are good for all teams
 
 
 @dataclass(slots=True)
@@ -191,6 +221,7 @@ class Team:
     bot_id: str
     users: dict[str, User] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
+    enterprise: Enterprise | None = None
     files: dict[str, File] = field(default_factory=dict)
     tokens: list[Token] = field(default_factory=list)
     calls: dict[str, int] = field(default_factory=dict)  # by Web API method
@@ -200,6 +231,11 @@ class Team:
     def humans(self) -> Iterator[User]:
         """The members that are no bots, oldest first."""
         return (user for user in self.users.values() if not user.is_bot)
+
+    @property
+    def good_for(self) -> list[Token]:
+        """The tokens that work in this team, dead ones among them: its own first, then its organisation's."""
+        return self.tokens + (self.enterprise.tokens if self.enterprise is not None else [])
 
     @property
     def bot_token(self) -> str:
@@ -250,17 +286,50 @@ class World:
         self.clock = clock
         self.bot_name = bot_name
         self.teams: dict[str, Team] = {}
+        self.enterprises: dict[str, Enterprise] = {}
+        self.apps = [fake_app(1)]
         self.tokens: dict[str, Token] = {}
         self.uploads: dict[str, File] = {}  # by ticket, while their bytes are waited for
         self._moment = 0
 
-    def add_team(self, name: str | None = None) -> Team:
+    @property
+    def app(self) -> App:
+        """The first app, which is meant where none is named."""
+        return self.apps[0]
+
+    def add_app(self) -> App:
+        """Create an app."""
+        app = fake_app(len(self.apps) + 1)
+        self.apps.append(app)
+        return app
+
+    def find_app(self, name: str) -> App | None:
+        """Find an app by its id or its client id."""
+        return next((app for app in self.apps if name in (app.app_id, app.client_id)), None)
+
+    def add_enterprise(self, name: str) -> Enterprise:
+        """Create an organisation, without teams."""
+        number = len(self.enterprises) + 1
+        enterprise = Enterprise(f"E{number:08d}", number, name, _domain(name))
+        self.enterprises[enterprise.id] = enterprise
+        return enterprise
+
+    def add_team(
+        self,
+        name: str | None = None,
+        *,
+        enterprise: Enterprise | None = None,
+        transport: Transport = "rtm",
+    ) -> Team:
         """Create a team with its people, channels, bot and first token."""
         number = len(self.teams) + 1
         name = name or _team_name(number)
         team_id = f"T{number:08d}"
-        bot = User(f"U{number:05d}000", self.bot_name, self.bot_name.title(), team_id, is_bot=True)
-        team = Team(team_id, number, name, _domain(name), bot, f"B{number:08d}")
+        # An organisation's people and bots have one id in all of its teams, and it begins with W.
+        bot_user = f"U{number:05d}000" if enterprise is None else f"W{enterprise.number:08d}"
+        bot_id = f"B{number:08d}" if enterprise is None else f"B9{enterprise.number:07d}"
+        bot = User(bot_user, self.bot_name, self.bot_name.title(), team_id, is_bot=True)
+        team = Team(team_id, number, name, _domain(name), bot, bot_id, enterprise=enterprise)
         for person, real_name in PEOPLE:
             self.add_user(team, person, real_name)
         team.users[bot.id] = bot
@@ -268,7 +337,9 @@ class World:
         self._add_channel(team, "random", "channel")
         self._add_channel(team, "secret-plans", "group")
         self.teams[team_id] = team
-        self.install(team)
+        if enterprise is not None:
+            enterprise.teams.append(team)
+        self.install(team, transport)
         return team
 
     def add_user(self, team: Team, name: str, real_name: str | None = None) -> User:
@@ -288,14 +359,39 @@ class World:
             channel.members.remove(team.bot.id)
         return channel
 
-    def install(self, team: Team) -> Token:
-        """Install the bot in a team again: a new token beside the old ones."""
+    def install(
+        self,
+        team: Team,
+        transport: Transport = "rtm",
+        app: App | None = None,
+        scopes: tuple[str, ...] | None = None,
+    ) -> Token:
+        """Install an app in a team, once more where it is: a new token beside the old ones."""
         count = len(team.tokens) + 1
         value = f"xoxb-sandbox-{team.id}" + (f"-{count}" if count > 1 else "")
-        token = Token(value, team.id)
-        team.tokens.append(token)
-        self.tokens[value] = token
+        token = Token(value, team.id, app=app or self.app, transport=transport)
+        token.scopes = scopes or (CLASSIC_SCOPES if transport == "rtm" else HTTP_SCOPES)
+        return self._keep(token, team.tokens)
+
+    def install_everywhere(
+        self, enterprise: Enterprise, app: App | None = None, scopes: tuple[str, ...] | None = None
+    ) -> Token:
+        """Install an app in a whole organisation, which has a team."""
+        value = f"xoxb-sandbox-{enterprise.id}-{len(enterprise.tokens) + 1}"
+        home = enterprise.teams[0].id
+        token = Token(value, home, app=app or self.app, transport="http")
+        token.scopes, token.enterprise_id = scopes or HTTP_SCOPES, enterprise.id
+        return self._keep(token, enterprise.tokens)
+
+    def _keep(self, token: Token, among: list[Token]) -> Token:
+        among.append(token)
+        self.tokens[token.value] = token
         return token
+
+    def find_enterprise(self, name: str) -> Enterprise | None:
+        """Find an organisation by id, name or domain."""
+        found = (e for e in self.enterprises.values() if name in (e.id, e.name, e.domain))
+        return next(found, None)
 
     def find_team(self, name: str) -> Team | None:
         """Find a team by id, name or domain."""

@@ -21,7 +21,11 @@ from tornado import httpserver, netutil, web
 
 from . import storage
 from .control import ControlHandler
+from .control_apps import verify
 from .files import UploadHandler
+from .oauth_pages import AuthorizeHandler
+from .outbox import HttpOutbox
+from .responses import ResponseHandler
 from .rtm import FRAME_LIMIT, RtmSocket
 from .service import Options, Sandbox
 from .webapi import ApiHandler
@@ -57,6 +61,8 @@ def application(sandbox: Sandbox) -> web.Application:
             (r"/api/([\w.]+)", ApiHandler, with_sandbox),
             (r"/upload/v1/(\w+)", UploadHandler, with_sandbox),
             (r"/websocket/(.*)", RtmSocket, with_sandbox),
+            (r"/oauth/(v2/)?authorize", AuthorizeHandler, with_sandbox),
+            (r"/response/(\w+)", ResponseHandler, with_sandbox),
             (r"/sandbox/(.*)", ControlHandler, with_sandbox),
             (r"/", IndexHandler, with_sandbox),
         ],
@@ -91,10 +97,14 @@ async def serve(options: Options) -> None:
     sockets = _listen(options)
     server.add_sockets(sockets)
     sandbox.url = _url(options, sockets[0])
+    sandbox.outbox = outbox = HttpOutbox(sandbox)
     with _stop_signals(parent if options.with_parent else None) as stop:
         _announce(sandbox)
+        if sandbox.world.app.events_url:
+            verify(sandbox, sandbox.world.app)
         await stop.wait()
     server.stop()
+    outbox.close()
     await _say_goodbye(sandbox)
 
 
@@ -196,6 +206,6 @@ def _raise_file_limit() -> None:
 
 def _log_request(handler: Any) -> None:
     path = handler.request.path
-    if path.startswith(("/websocket/", "/upload/")):
+    if path.startswith(("/websocket/", "/upload/", "/response/")):
         path = f"/{path.split('/')[1]}/…"
     logger.debug("%s %s %s", handler.get_status(), handler.request.method, path)

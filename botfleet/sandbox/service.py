@@ -8,15 +8,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import storage
+from . import outgoing, storage
+from .apps import App, Transport
 from .faults import TeamFaults
 from .hub import Connection, Hub, encode
+from .interactions import Interactions
 from .limits import MethodLimits
-from .model import BOT_NAME, Channel, Json, Message, Team, Token, User, World
+from .model import BOT_NAME, Channel, Enterprise, Json, Message, Team, Token, User, World
+from .oauth import Grants
+from .outgoing import Outbox
 from .records import Log
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 MESSAGES_KEPT = 20_000
 FRAMES_KEPT = 1_000
 CALLS_KEPT = 10_000
+DELIVERIES_KEPT = 20_000
+RETRY_DELAYS = (0.0, 60.0, 300.0)
+CODE_LIFETIME = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,10 @@ class Options:
         url_lifetime: seconds that an rtm.connect URL lives.
         ready_file: a file that gets the start-up line.
         with_parent: end when the parent process does.
+        enterprise: the name of an organisation with two teams of its own, or None for no such.
+        app: what is known of the first app; fields that are not there are fake ones.
+        retry_delays: seconds before each further try of an event by HTTP.
+        code_lifetime: seconds that an OAuth code lives.
     """
 
     host: str = "127.0.0.1"
@@ -56,10 +67,20 @@ class Options:
     url_lifetime: float = 30.0
     ready_file: Path | None = None
     with_parent: bool = False
+    enterprise: str | None = None
+    app: Json = field(default_factory=dict)
+    retry_delays: tuple[float, ...] = RETRY_DELAYS
+    code_lifetime: float = CODE_LIFETIME
 
 
 class Sandbox:
-    """The whole state of a running sandbox."""
+    """The whole state of a running sandbox.
+
+    Attributes:
+        outbox: takes what apps are sent by HTTP; None where nothing is sent.
+    """
+
+    outbox: Outbox | None = None
 
     def __init__(
         self,
@@ -78,6 +99,9 @@ class Sandbox:
         self.reactions = Log(MESSAGES_KEPT)
         self.frames = Log(FRAMES_KEPT)
         self.calls = Log(CALLS_KEPT)
+        self.deliveries = Log(DELIVERIES_KEPT)
+        self.grants = Grants(options.code_lifetime)
+        self.interactions = Interactions()
         self.call_counts: Counter[str] = Counter()
         self.floods: list[Flood] = []
         self._faults: dict[str, TeamFaults] = {}
@@ -92,27 +116,40 @@ class Sandbox:
         self._faults.pop(team.id, None)
         for connection in self.hub.connections(team.id):
             connection.mute(False)
-        for token in team.tokens:
+        for token in team.good_for:
             if token.by_fault:
                 self.restore(token)
 
-    def add_teams(self, names: Iterable[str | None]) -> list[Team]:
+    def add_teams(
+        self,
+        names: Iterable[str | None],
+        transport: Transport = "rtm",
+        enterprise: Enterprise | None = None,
+    ) -> list[Team]:
         """Create teams, with the next free name where none is given."""
-        teams = [self.world.add_team(name) for name in names]
+        teams = [self.world.add_team(name, enterprise=enterprise, transport=transport) for name in names]
         self.save()
         return teams
 
-    def install(self, team: Team, revoke_old: bool) -> Token:
-        """Install the bot once more in a team."""
+    def add_enterprise(self, name: str) -> Enterprise:
+        """Create an organisation with two teams."""
+        enterprise = self.world.add_enterprise(name)
+        self.add_teams([f"{name} {part}" for part in ("North", "South")], enterprise=enterprise)
+        return enterprise
+
+    def install(
+        self, team: Team, revoke_old: bool, transport: Transport = "rtm", app: App | None = None
+    ) -> Token:
+        """Install an app once more in a team."""
         old = list(team.tokens)
-        token = self.world.install(team)
+        token = self.world.install(team, transport, app)
         for other in old if revoke_old else ():
             self.revoke(other, "token_revoked")
         self.save()
         return token
 
     def revoke(self, token: Token, error: str, by_fault: bool = False) -> None:
-        """Kill a token and cut its connections."""
+        """Kill a token and cut its connections. Apps are told by `farewells.end`."""
         token.error = error
         token.by_fault = by_fault
         self.hub.sever(token)
@@ -203,6 +240,7 @@ class Sandbox:
         """Post a message, and tell every connection of the team but the one that sent it."""
         message, frame = self.write(team, channel, user, text, via, thread_ts, extras)
         self.hub.publish(team.id, [frame], but=sender)
+        self.tell_apps(team, message_event(team, channel, message))
         return message
 
     def write(
@@ -220,6 +258,13 @@ class Sandbox:
         self.record(team, channel, user, message, via)
         return message, encode(message_event(team, channel, message))
 
+    def whisper(
+        self, team: Team, channel: Channel, user: User, message: Message, *, edited: bool = False
+    ) -> None:
+        """Show a message to one member; no history keeps it and no socket hears of it."""
+        self.interactions.whisper(channel, message)
+        self.record(team, channel, team.bot, message, "api", ephemeral_for=user, edited=edited)
+
     def record(
         self,
         team: Team,
@@ -228,7 +273,7 @@ class Sandbox:
         message: Message,
         via: str,
         *,
-        ephemeral: bool = False,
+        ephemeral_for: User | None = None,
         edited: bool = False,
     ) -> None:
         """Note a message for those who follow `/sandbox/messages`."""
@@ -243,14 +288,41 @@ class Sandbox:
             "ts": message.ts,
             "thread_ts": message.thread_ts,
             "via": via,
-            "ephemeral": ephemeral,
+            "ephemeral": ephemeral_for is not None,
             "edited": edited,
         }
-        self.messages.add(entry | (message.extras or {}))
+        entry |= message.extras or {}
+        if ephemeral_for is not None:
+            entry["visible_to"] = ephemeral_for.id
+        self.messages.add(entry)
 
     def send_event(self, team: Team, event: Json) -> None:
-        """Send any event to every connection of a team."""
+        """Send any event to every connection of a team, and to the apps that hear of it by HTTP."""
         self.hub.publish(team.id, [encode(event)])
+        self.tell_apps(team, event)
+
+    def tell_apps(self, team: Team, event: Json) -> None:
+        """Send an event to the apps that hear of a team by HTTP."""
+        if self.outbox is None:
+            return
+        for app, token in self.listening(team):
+            now = self.clock()
+            events = outgoing.for_http(event, team)
+            self.outbox.send(
+                [outgoing.event_callback(app, team, token, one, self.event_id(), now) for one in events]
+            )
+
+    def listening(self, team: Team) -> list[tuple[App, Token]]:
+        """Give the apps that hear of a team by HTTP, each with the installation by which it does."""
+        found: dict[str, Token] = {}
+        for token in team.good_for:
+            if token.transport == "http" and token.error is None:
+                found.setdefault(token.app.app_id, token)
+        return [(token.app, token) for token in found.values()]
+
+    def event_id(self) -> str:
+        """Give an id that no event had before, not even before a restart."""
+        return f"Ev{int(self.world.next_moment().replace('.', '')):X}"
 
     def count_call(self, method: str, team: Team | None, error: str | None) -> None:
         """Note a Web API call; never its token or arguments."""
@@ -278,6 +350,10 @@ class Sandbox:
             storage.load(self.world, self.options.state)
         while len(self.world.teams) < self.options.teams:
             self.world.add_team()
+        name = self.options.enterprise
+        if name is not None and self.world.find_enterprise(name) is None:
+            self.add_enterprise(name)
+        self.world.app.change(self.options.app)
 
 
 def message_event(team: Team, channel: Channel, message: Message) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -42,6 +43,7 @@ class ApiHandler(Discreet):
 
     def _arguments(self) -> Json:
         args: Json = {name: self.get_argument(name, strip=False) for name in self.request.arguments}
+        args |= _credentials(self.request.headers.get("Authorization", ""))
         if not self.request.headers.get("Content-Type", "").startswith("application/json"):
             return args
         try:
@@ -60,3 +62,15 @@ class ApiHandler(Discreet):
         # By the host that the caller used, which may be a container's name.
         scheme = "wss" if self.request.protocol == "https" else "ws"
         return f"{scheme}://{self.request.host}/"
+
+
+def _credentials(header: str) -> Json:
+    """Read an app's id and secret from a header for Basic authentication."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "basic":
+        return {}
+    try:
+        name, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return {}
+    return {"client_id": name, "client_secret": secret}
