@@ -67,6 +67,7 @@ def _default_url() -> str:
 @click.pass_context
 def sandbox(
     context: click.Context,
+    /,
     host: str,
     port: int,
     teams: int,
