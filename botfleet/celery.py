@@ -17,9 +17,11 @@ from celery import Celery
 from celery.bin.base import CeleryOption
 
 from .configuration import celery_defaults, deployment, flower_options, load_settings
+from .depths import Depths
 from .errors import BotfleetError, ConfigurationError
 from .fleet import Fleet
 from .handlers.context import HandlerContext
+from .handlers.tally import Tally
 from .publishing.ordered import OrderedLanes
 from .roles import Role, find_role
 from .secrets import Seal
@@ -60,8 +62,18 @@ class FleetApp(Celery):  # type: ignore[misc]  # celery has no types
         """What handlers need in this process."""
         fleet = self.fleet
         return HandlerContext(
-            store=fleet.store, seal=fleet.seal, settings=fleet.settings, api=fleet.api, lanes=self.lanes
+            store=fleet.store,
+            seal=fleet.seal,
+            settings=fleet.settings,
+            api=fleet.api,
+            lanes=self.lanes,
+            tally=Tally(fleet.store),
         )
+
+    @cached_property
+    def depths(self) -> Depths:
+        """Looks into the broker's queues."""
+        return Depths(self)
 
     @cached_property
     def lanes(self) -> OrderedLanes | None:

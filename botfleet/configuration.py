@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .errors import ConfigurationError
+from .model import SAMPLE_EVERY
 from .settings import Settings
 from .timers.ticker import TICK
 
@@ -108,6 +109,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     return {
         "reconcile": _sent("reconcile", settings.check_interval),
         "refresh_directory": _sent("refresh_directory", _REFRESH_EVERY),
+        "sample": _sent("sample", SAMPLE_EVERY),
         "sweep_lanes": _sent("sweep_lanes", settings.check_interval),
         # One for all timers, however many there are.
         "tick": _sent("tick", TICK),

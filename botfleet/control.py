@@ -23,6 +23,7 @@ from .publishing.sweeping import Sweeper
 from .reconcile import Reconciler
 from .redaction import HIDDEN, RedactedTask
 from .roles import CONTROL_QUEUE, TIMER_QUEUE
+from .sampling import Sampler
 from .secrets import Seal, Token
 from .timers.ticker import Due, Ticker
 
@@ -175,6 +176,15 @@ def reconcile() -> None:
         Reconciler(app.fleet).run()
     except StoreUnavailable as exc:
         logger.warning("A round was left out, the store is away: %s", exc, extra={"action": "reconcile"})
+
+
+@_task("sample", ignore_result=True, autoretry_for=(), acks_late=False, send_events=False)
+def sample() -> None:
+    """Takes a sample of how the fleet is; beat sends it every few seconds."""
+    try:
+        Sampler(app.fleet.store, app.depths, (CONTROL_QUEUE,)).take()
+    except StoreUnavailable as exc:
+        logger.warning("A sample was left out, the store is away: %s", exc, extra={"action": "sample"})
 
 
 @_task("refresh_directory", ignore_result=True, autoretry_for=(), acks_late=False)

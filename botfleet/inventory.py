@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import redis
 from celery import Celery
-from kombu.exceptions import OperationalError
 
-from .errors import BotfleetError
+from .depths import Depths
 from .handlers.running.binding import bind
 from .handlers.running.counters import failed_counter, late_counter, runs_counter
 from .handlers.running.timers import bind_timers
@@ -21,7 +18,6 @@ from .publishing.router import EVENT_QUEUES
 from .roles import BOTH, HANDLER, Role, find_role, role_names
 from .steps import load_role
 from .store.base import Store
-from .store.redis_client import client_of
 
 if TYPE_CHECKING:
     from .celery import FleetApp
@@ -215,31 +211,4 @@ def waiting(app: Celery, groups: Groups) -> dict[str, int]:
     """
     own = {one.queue for wanted in groups.values() for one in wanted if one.queue}
     names = list(dict.fromkeys((*EVENT_QUEUES, *sorted(own))))
-    url: str = app.conf.broker_url
-    try:
-        if urlsplit(url).scheme.startswith(("redis", "unix")):
-            prefix = app.conf.broker_transport_options.get("global_keyprefix", "")
-            return dict(zip(names, _lengths_in_redis(url, prefix, names), strict=True))
-        with app.connection_for_read() as connection:
-            connection.ensure_connection(max_retries=1)
-            return {name: _length(connection, name) for name in names}
-    except (OperationalError, redis.RedisError) as exc:
-        raise BotfleetError(f"the broker does not answer ({type(exc.__cause__ or exc).__name__})") from exc
-
-
-def _lengths_in_redis(url: str, prefix: str, names: Sequence[str]) -> list[int]:
-    # Not by kombu, which looks for queues without their prefix.
-    with client_of(url) as client, client.pipeline(transaction=False) as pipeline:
-        for name in names:
-            pipeline.llen(prefix + name)
-        lengths: list[int] = pipeline.execute()
-    return lengths
-
-
-def _length(connection: Any, queue: str) -> int:
-    # A channel each: RabbitMQ closes the one on which a queue was asked for that is not there.
-    with connection.channel() as channel:
-        try:
-            return int(channel.queue_declare(queue, passive=True).message_count)
-        except connection.channel_errors:
-            return 0
+    return Depths(app).read(names)

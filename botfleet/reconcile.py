@@ -20,13 +20,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 
 from .clock import Clock, MonotonicClock, monotonic_clock, wall_clock
 from .errors import BotfleetError, SlackError, StoreError, StoreUnavailable
 from .fleet import Fleet, Result, as_shown, is_token
 from .lifecycle import REMOVED, happening
-from .model import Bot, Status, is_dead, split_key
+from .model import Bot, Status, is_dead, split_key, state_of
 from .slack.errors import Group, classify
 from .store.values import DoorEntry
 from .unheld import UNHELD, settle, status_due
@@ -91,8 +92,8 @@ class Reconciler:
         except StoreError as exc:  # Such as another program's value of another type.
             logger.error("The door can't be read: %s", exc, extra={"action": "door"})
         alive = self._alive()
-        for shard in self._shards_to_look_at():
-            self._look_at(shard, alive, done)
+        counts = {shard: self._look_at(shard, alive, done) for shard in self._shards_to_look_at()}
+        self._store.put_state_counts(counts)
         self._check_tokens(deadline, alive, done)
         return done
 
@@ -147,7 +148,8 @@ class Reconciler:
         start = self._store.advance("reconcile", number)
         return ((start + step) % len(counts) for step in range(number))
 
-    def _look_at(self, shard: int, alive: set[str], done: Round) -> None:
+    def _look_at(self, shard: int, alive: set[str], done: Round) -> Counter[str]:
+        """Brings a shard's bots in line; returns how many were in which state before that."""
         statuses, bots = self._store.statuses(shard), self._store.bots(shard)
         if any(_held_by_nobody(status, alive, self._clock()) for status in statuses.values()):
             # Perhaps by a holder that began after this round did; it is announced before its first bot.
@@ -157,6 +159,7 @@ class Reconciler:
             self._correct(key, bot, statuses.get(key), alive, done)
         for key in statuses.keys() - bots.keys():
             self._forget(key, statuses[key], done)
+        return Counter(state_of(bot, statuses.get(key)) for key, bot in bots.items())
 
     def _correct(self, key: str, bot: Bot, status: Status | None, alive: set[str], done: Round) -> None:
         now = self._clock()

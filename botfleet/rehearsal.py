@@ -42,7 +42,7 @@ class Rehearsal(Sink):
 
     def __init__(self, app: FleetApp, tell: Tell) -> None:
         settings = dataclasses.replace(app.settings, shadow=True, shadow_channels=())
-        context = dataclasses.replace(app.handler_context, settings=settings)
+        context = dataclasses.replace(app.handler_context, settings=settings, tally=None)
         self.wanted = [one for one in wanted_by(declared(app, context=context)) if one.task not in _SYSTEM]
         self.failed = 0
         self._tasks: Mapping[str, Any] = app.tasks

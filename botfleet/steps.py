@@ -42,6 +42,7 @@ from .publishing.publisher import Sink
 from .publishing.sinks import RedisSink
 from .repairs import mend
 from .roles import BOTH, HANDLER, Role
+from .sampling import SAMPLE_TASK
 from .settings import Settings
 from .store import REDIS_SCHEMES
 from .store.base import Store
@@ -141,18 +142,18 @@ def open_lanes(settings: Settings) -> OrderedLanes | None:
 
 
 class _NoTicks(logging.Filter):
-    """Leaves out what Celery says of ticks that are sent, went well or came too late: one each second."""
+    """Leaves out what Celery says of ticks and samples that are sent, went well or came too late."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         said = record.args.values() if isinstance(record.args, dict) else record.args or ()
-        return record.levelno > logging.INFO or TICK_TASK not in said
+        return record.levelno > logging.INFO or not (TICK_TASK in said or SAMPLE_TASK in said)
 
 
 _no_ticks = _NoTicks()
 
 
 def quiet_ticks() -> None:
-    """Keeps ticks out of the log, in workers and in beat."""
+    """Keeps ticks and samples out of the log, in workers and in beat."""
     for name in ("celery.beat", "celery.worker.strategy", "celery.worker.request", "celery.app.trace"):
         logging.getLogger(name).addFilter(_no_ticks)
 

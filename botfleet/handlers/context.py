@@ -14,6 +14,7 @@ from ..settings import Settings
 from ..store.base import Store
 from ..webapi import SlackApi
 from .recent import Recent
+from .tally import Tally
 
 if TYPE_CHECKING:
     # Handlers of a bot that orders nothing need no Redis.
@@ -56,6 +57,7 @@ class HandlerContext:
         sleep: waits for a turn to send.
         direct_messages: channels opened so far.
         recent: what was looked up in directories a moment ago.
+        tally: counts what becomes of events and of what is sent; None counts nothing that is sent.
     """
 
     store: Store
@@ -67,3 +69,4 @@ class HandlerContext:
     sleep: Callable[[float], None] = time.sleep
     direct_messages: DirectMessages = field(default_factory=DirectMessages, repr=False)
     recent: Recent = field(default_factory=Recent, repr=False)
+    tally: Tally | None = None

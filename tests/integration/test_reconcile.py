@@ -866,6 +866,19 @@ def calls_of_a_round(world: World, bots: int) -> Counter[str]:
     return Counter(world.watched.calls)
 
 
+def test_rounds_count_bots_by_state(world: World) -> None:
+    for team_id, state in (("T1", "connected"), ("T2", "connected"), ("T3", "token_revoked")):
+        world.add(team_id, token=team_id)
+        status = Status(state=state, since=NOW, generation=1)  # type: ignore[arg-type]
+        world.store.put_statuses({team_id: status})
+    world.add("T4", token="T4", desired="stopped")
+    run(world)
+    assert world.store.state_counts() == {"connected": 2, "token_revoked": 1, "stopped": 1}
+    world.store.change_bot("T1", lambda old: None)
+    run(world)
+    assert world.store.state_counts() == {"connected": 1, "token_revoked": 1, "stopped": 1}
+
+
 def test_a_quiet_round_costs_the_same_with_few_bots_and_with_many() -> None:
     few, many = (calls_of_a_round(world_of(16), bots) for bots in (3, 1000))
     assert few == many

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 
 from bench.chaos.proxy import Proxy
 from botfleet import inventory
+from botfleet.depths import Depths
 from botfleet.embedded import EmbeddedServer
 from botfleet.errors import PublishError
 from botfleet.model import Subscription
@@ -96,6 +97,17 @@ class TestRedis:
         make(prefix=prefix).push(events(range(3), ELSEWHERE))
         lengths = inventory.waiting(app_for(redis_url, key_prefix=prefix), {"handler": [ELSEWHERE]})
         assert (lengths["elsewhere"], lengths["events.other"]) == (3, 0)
+
+    def test_messages_of_all_priorities_wait(self, redis_url: str, redis_client: redis.Redis) -> None:
+        app = app_for(redis_url, key_prefix="fleet:")
+        app.conf.broker_transport_options = {**app.conf.broker_transport_options, "priority_steps": [0, 3]}
+        redis_client.rpush("fleet:q", b"1")
+        redis_client.rpush("fleet:q\x06\x163", b"2")
+        redis_client.hset("fleet:unacked", "tag", b"3")
+        depths = Depths(app)
+        assert depths.read(["q", "other"]) == {"q": 2, "other": 0}
+        assert depths.unacked() == 1
+        depths.ping()
 
     def test_a_queue_is_the_events_where_the_handler_names_none(
         self, sink: RedisSink, redis_client: redis.Redis

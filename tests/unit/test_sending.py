@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import logging
@@ -23,8 +24,10 @@ from botfleet.errors import (
 )
 from botfleet.handlers import Broadcast, Client, Event, HandlerContext, Sent
 from botfleet.handlers.sending.arguments import contents
+from botfleet.handlers.sending.counting import RESULTS, VIAS, sends_counter
 from botfleet.handlers.sending.sender import ANSWER_TIMEOUT, BRIEF, BURST, PATIENCE
 from botfleet.handlers.sending.splitting import LIMIT
+from botfleet.handlers.tally import Tally
 from botfleet.model import Answer, Bot, Command, Status
 from botfleet.settings import Settings
 from botfleet.store.memory import MemoryStore
@@ -683,3 +686,36 @@ def test_a_shadow_speaks_where_it_is_let(slack: CannedSlack) -> None:
 def test_a_shadows_web_client_gives_answers_of_the_usual_form(slack: CannedSlack) -> None:
     answered = with_shadow(slack).client().web.chat_postMessage(channel="C1", text="hi")
     assert (answered["ok"], answered["channel"], answered["shadow"]) == (True, "C1", True)
+
+
+# What is counted
+
+
+def test_what_is_sent_is_counted_by_way_and_result(slack: CannedSlack) -> None:
+    world = World(slack.settings)
+    tally = Tally(world.store, gathering=60.0)
+    world.context = dataclasses.replace(world.context, tally=tally)
+    client = world.client()
+    said = Sent("C1", "1.5")
+    updated = answer(ok=True, channel="C1", ts="1.5")
+    slack.give("chat.update", updated, LIMITED, updated, answer(ok=False, error="account_inactive"))
+    client.update(said, "hi")
+    client.update(said, "again")
+    with pytest.raises(SlackError):
+        client.update(said, "and again")
+    for reply in (Answer(ts="1.0"), Answer(error="msg_too_long"), Answer(error="lost", in_doubt=True)):
+        with Socket(world.context, reply), contextlib.suppress(SlackError):
+            client.message("C1", "hello", wait=True)
+    client.message("C1", "plain")
+    tally.flush()
+    counters = {(via, result): sends_counter(via, result) for via in VIAS for result in RESULTS}
+    counts = dict(zip(counters, world.store.positions(list(counters.values())), strict=True))
+    assert {name: count for name, count in counts.items() if count} == {
+        ("rtm", "unasked"): 1,
+        ("rtm", "ok"): 1,
+        ("rtm", "refused"): 1,
+        ("rtm", "in_doubt"): 1,
+        ("web", "ok"): 2,
+        ("web", "ratelimited"): 1,
+        ("web", "dead_token"): 1,
+    }

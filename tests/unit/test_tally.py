@@ -10,7 +10,7 @@ from celery import Celery
 
 from botfleet.handlers import Event, Handler, Loaded, on
 from botfleet.handlers.running.binding import bind
-from botfleet.handlers.running.counters import failed_counter, runs_counter
+from botfleet.handlers.running.counters import failed_counter, retried_counter, runs_counter
 from botfleet.handlers.running.tally import Tally
 from botfleet.store.memory import MemoryStore
 
@@ -61,6 +61,25 @@ def test_what_went_well_and_what_was_given_up_is_counted_by_handler() -> None:
     eventually(told)
     assert bound.count(failed_counter(touchy.name)) == 1
     assert bound.count(failed_counter(archive.name)) == 0
+
+
+@on("message", retry_backoff=False, default_retry_delay=0)
+def stubborn(event: Event) -> None:
+    raise ValueError("never")
+
+
+@on("message", batch=10, retry_backoff=False, default_retry_delay=0)
+def stubborn_batch(events: list[Event]) -> None:
+    raise ValueError("never")
+
+
+@pytest.mark.parametrize("handler", [stubborn, stubborn_batch])
+def test_tries_after_the_first_one_are_counted(handler: Handler[..., object]) -> None:
+    bound = Bound(handler)
+    message = envelope("hi")
+    bound.run(handler, [message] if handler is stubborn_batch else message)
+    eventually(lambda: bound.count(retried_counter(handler.name)) == 3)
+    assert bound.count(failed_counter(handler.name)) == 1
 
 
 class CountingStore(MemoryStore):

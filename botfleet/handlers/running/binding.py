@@ -68,8 +68,9 @@ class OrderedTask(Counted, EventTask):
 class HandlerTask(CountedOnce, Patient, EventTask):
     """Base of the tasks of handlers that take one event."""
 
-    def on_retry(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+    def on_retry(self, exc: Exception | None, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Says in one line that a handler failed and is tried again; Celery logs the last failure."""
+        self.count_retry(exc)
         if only_waits(exc):
             logger.info(
                 "handler %s waits for its turn to send, for %s: %r",
@@ -99,7 +100,7 @@ def bind(app: Celery, loaded: Loaded, context: HandlerContext) -> list[Subscript
     Returns:
         What the handlers want; for the store.
     """
-    tally = Tally(context.store)
+    tally = context.tally or Tally(context.store)
     for handler in loaded.handlers:
         _bind_one(app, handler, context, Company.of(handler, loaded), tally)
     aliases = folded_all(context.settings.aliases)

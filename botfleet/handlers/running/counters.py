@@ -37,6 +37,15 @@ def late_counter(handler: str) -> str:
     return f"late:{handler}"
 
 
+def retried_counter(handler: str) -> str:
+    """Runs that failed and are tried again.
+
+    >>> retried_counter("tasks.hello.ping")
+    'retried:tasks.hello.ping'
+    """
+    return f"retried:{handler}"
+
+
 def slow_counter(handler: str) -> str:
     """Events for which the handler's pattern took too long.
 

@@ -22,6 +22,7 @@ from .binding import DEFAULT_OPTIONS, named_like
 from .locks import Lock
 from .retries import Patient, tries
 from .scrubbing import Scrubber
+from .tally import CountedOnce, Tally
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +33,12 @@ LOCK_TTL = 30.0
 _LOST_WITHIN = 300.0
 
 
-class TimerTask(Patient, RedactedTask):
+class TimerTask(CountedOnce, Patient, RedactedTask):
     """Base of the tasks of timers."""
 
     def on_retry(self, exc: Exception | None, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Says in one line that a timer failed and is tried again; Celery logs the last failure."""
+        self.count_retry(exc)
         if exc is None:
             return  # It waits: that is logged already, or the author's doing.
         logger.warning(
@@ -65,6 +67,7 @@ def bind_timers(
     Raises:
         ConfigurationError: there is no such time zone.
     """
+    tally = context.tally or Tally(context.store)
     for timer in timers:
         app.task(
             name=timer.name,
@@ -72,7 +75,7 @@ def bind_timers(
             shared=False,
             typing=False,
             bind=True,
-            **{**DEFAULT_OPTIONS, **timer.options},
+            **{**DEFAULT_OPTIONS, **timer.options, "tally": tally},
         )(_task_function(timer, context))
     timezone = _timezone(app) if timers else ""
     return [msgspec.structs.replace(timer.schedule, timezone=timezone) for timer in timers]

@@ -18,7 +18,7 @@ from typing import Any
 
 from slack_sdk.web import SlackResponse
 
-from ...errors import ConnectionRateLimited, PerhapsDone, StoreError, TurnTooFar
+from ...errors import ConnectionRateLimited, PerhapsDone, SlackError, StoreError, TurnTooFar
 from ...model import Command
 from ...slack.errors import to_exception
 from ...slack.methods import answers_secrets, is_post, is_read, is_repeatable
@@ -26,6 +26,7 @@ from ...store.base import Store
 from ...store.values import UNPACED, Pacing
 from ...webapi import error_of
 from ..context import HandlerContext
+from .counting import count_send, result_of
 from .sent import Sent
 from .shadow import Shadow
 
@@ -103,7 +104,16 @@ class Sender:
         command = Command(op="message", key=self._key, channel=channel, text=text, ticket=ticket)
         mark = self._once.mark("message", channel, text, wait)
         earlier = self._put(command, mark)
-        return self._answer(earlier or ticket, mark, channel) if wait else None
+        if not wait:
+            count_send(self._context.tally, "rtm", "unasked")
+            return None
+        try:
+            sent = self._answer(earlier or ticket, mark, channel)
+        except SlackError as exc:
+            count_send(self._context.tally, "rtm", result_of(exc))
+            raise
+        count_send(self._context.tally, "rtm", "ok")
+        return sent
 
     def signal(self, command: Command) -> None:
         """Sends a typing indicator or a ping over the socket; nobody hears of its fate."""
@@ -168,9 +178,11 @@ class Sender:
             try:
                 answer = do()
             except Exception as exc:
+                self._count_failure(exc)
                 if not self._is_worth_another(exc, "" if is_repeatable(method) else mark, halt, left):
                     raise
             else:
+                count_send(self._context.tally, "web", "ok")
                 self._note(mark, _remembered(answer.data))
                 return answer
 
@@ -199,6 +211,11 @@ class Sender:
         if error is not None and error.perhaps_done:
             self._note(mark, json.dumps({"ok": False, "error": error.error}))
         return False
+
+    def _count_failure(self, exc: Exception) -> None:
+        error = error_of(exc)
+        if error is not None:
+            count_send(self._context.tally, "web", result_of(error))
 
     def _pacing(self, method: str, target: str) -> Pacing:
         rate = self._context.settings.send_rate

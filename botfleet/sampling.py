@@ -1,0 +1,100 @@
+"""Samples: how the fleet is, now; beat has one taken every `SAMPLE_EVERY` seconds.
+
+What a sample costs grows with the shards, the handlers and the holders, and not with the bots: how many are
+in which state, reconciliation has counted as it went round.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from .clock import Clock, wall_clock
+from .errors import BotfleetError
+from .handlers.running.counters import failed_counter, late_counter, retried_counter, runs_counter
+from .model import Sample
+from .publishing.router import EVENT_QUEUES
+from .store.base import Store
+
+logger = logging.getLogger(__name__)
+
+#: Beat's task that takes a sample.
+SAMPLE_TASK = "botfleet.sample"
+COUNTERS = (runs_counter, failed_counter, late_counter, retried_counter)
+
+
+class QueueDepths(Protocol):
+    """Looks into the broker's queues, as `depths.Depths` does."""
+
+    def read(self, queues: Sequence[str]) -> dict[str, int]:
+        """How many messages wait in each queue."""
+
+    def unacked(self) -> int | None:
+        """How many messages workers have fetched and not yet done."""
+
+
+class Sampler:
+    """Takes samples.
+
+    Args:
+        store: of the fleet.
+        depths: of the broker.
+        queues: those that are looked into beside the events' own.
+        clock: says when a sample was taken.
+    """
+
+    def __init__(
+        self, store: Store, depths: QueueDepths, queues: Sequence[str] = (), clock: Clock = wall_clock
+    ) -> None:
+        self._store = store
+        self._depths = depths
+        self._queues = queues
+        self._clock = clock
+
+    def take(self) -> Sample:
+        """Takes a sample and keeps it in the store.
+
+        Raises:
+            StoreUnavailable: the store is away; the next one will do.
+        """
+        wanted = [one for group in self._store.subscriptions().values() for one in group]
+        schedules = list(self._store.timetable().schedules.values())
+        handlers = sorted({one.task for one in wanted})
+        runs, failed, late, retries = handler_totals(self._store, handlers)
+        holders = self._store.holders()
+        named = {one.queue for one in wanted} | {one.queue for one in schedules}
+        queues, unacked = self._look_into([*self._queues, *EVENT_QUEUES, *sorted(named)])
+        sample = Sample(
+            at=self._clock(),
+            bots=self._store.state_counts(),
+            holders=len(holders),
+            rate=round(sum(one.rate for one in holders), 1),
+            events=sum(one.events for one in holders),
+            published=sum(one.published for one in holders),
+            dropped=sum(one.dropped for one in holders),
+            unsent=sum(one.unsent for one in holders),
+            queues=queues,
+            unacked=unacked,
+            runs=sum(runs.values()),
+            failed=sum(failed.values()),
+            late=sum(late.values()),
+            retries=sum(retries.values()),
+        )
+        self._store.put_sample(sample)
+        return sample
+
+    def _look_into(self, queues: Sequence[str]) -> tuple[dict[str, int], int | None]:
+        names = list(dict.fromkeys(filter(None, queues)))
+        try:
+            return self._depths.read(names), self._depths.unacked()
+        except BotfleetError as exc:
+            logger.warning("A sample has no depths of queues: %s", exc, extra={"action": "sample"})
+            return {}, None
+
+
+def handler_totals(store: Store, tasks: Sequence[str]) -> list[dict[str, int]]:
+    """What is counted of handlers or timers since the store was made, by task; for each of `COUNTERS`."""
+    positions = store.positions([counter(task) for counter in COUNTERS for task in tasks])
+    parts = [positions[start : start + len(tasks)] for start in range(0, len(positions), max(1, len(tasks)))]
+    return [dict(zip(tasks, part, strict=True)) for part in parts] or [{} for _ in COUNTERS]
