@@ -19,6 +19,7 @@ CASES = {
     "fairness": "fairness",
     "handle": "handle",
     "handle-batch": "handle_batch",
+    "gateway": "gateway",
     "connect": "connect",
     "reconcile": "reconcile",
     "growth": "growth",
