@@ -111,6 +111,7 @@ class Up:
         sandbox = None if self._tokens else stack.enter_context(self._sandbox(state))
         if sandbox:
             environment["BOTFLEET_SLACK_API_URL"] = sandbox.api_url
+            environment |= _app_of(sandbox)
         # From here on this process has the same settings as its children.
         os.environ.update(environment)
         os.environ.pop("TOKEN", None)
@@ -123,6 +124,8 @@ class Up:
         self._add_bots(fleet, sandbox)
         self._wait_until_ready(fleet, announced)
         if sandbox:
+            if self._web_port:
+                sandbox.control.set_app(url=self._web_url)
             click.echo(f"Ready after {time.monotonic() - self._began:.1f} s.\n")
             self._converse(fleet, sandbox)
             self._say_how_to_go_on(sandbox)
@@ -386,6 +389,13 @@ def _is_tried(bot: BotReport, alive: set[str], since: float) -> bool:
         return True
     # A status from before `since` is an earlier run's, by a holder that may have had the same name.
     return bot.status != "connecting" and bot.holder in alive and bot.since >= since
+
+
+def _app_of(sandbox: SandboxProcess) -> dict[str, str]:
+    """The settings by which the web role speaks for the sandbox's app."""
+    app = sandbox.control.app()
+    known = {f"SLACK_{name.upper()}": app[name] for name in ("client_id", "client_secret", "signing_secret")}
+    return {**known, "SLACK_CLASSIC": "false"}
 
 
 def _bot_name(sandbox: SandboxProcess) -> str:

@@ -210,7 +210,7 @@ def test_a_wrong_command_would_be_found() -> None:
 
 def test_the_units_run_commands_that_exist() -> None:
     units = sorted((ROOT / "deploy").glob("*.service"))
-    assert len(units) == 2
+    assert len(units) == 3
     for unit in units:
         (line,) = re.findall(
             r"^ExecStart=/srv/botfleet/.venv/bin/celery (.*)$", unit.read_text(), re.MULTILINE

@@ -38,7 +38,7 @@ def team(control: SandboxControl) -> str:
 
 @pytest.fixture
 def client(sandbox: SandboxProcess, make_client: MakeClient) -> TestClient:
-    """A browser before a web role with three apps: one that is well, a classic one, one with a wrong secret."""
+    """A browser before a web role with three apps: a good one, a classic one, one with a wrong secret."""
     app = sandbox.control.app()
     known = {name: app[name] for name in ("client_id", "client_secret")}
     apps = {"old": {**known, "classic": True}, "wrong": {**known, "client_secret": "another"}}
