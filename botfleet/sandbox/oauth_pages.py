@@ -165,7 +165,8 @@ class AuthorizeHandler(Discreet):
     def _page(self, name: str, **values: object) -> None:
         nonce = secrets.token_urlsafe(16)
         # No form-action: browsers apply it to where the answer leads, too, which is the app's.
-        policy = f"default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'"
+        own = f"style-src 'nonce-{nonce}'; img-src data:"
+        policy = f"default-src 'none'; {own}; base-uri 'none'; frame-ancestors 'none'"
         self.set_header("Content-Security-Policy", policy)
         self.set_header("Cache-Control", "no-store")
         self.set_header("Referrer-Policy", "no-referrer")
