@@ -12,7 +12,7 @@ from typing import Any
 from .apps import URLS, app_urls
 from .model import BOT_NAME
 from .server import run
-from .service import CODE_LIFETIME, RETRY_DELAYS, Options
+from .service import CODE_LIFETIME, PATIENCE, RETRY_DELAYS, Options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,6 +82,13 @@ def _add_app(parser: argparse.ArgumentParser) -> None:
         default=RETRY_DELAYS,
         metavar="SECONDS,…",
         help="before each further try of an event (default: 0,60,300)",
+    )
+    group.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE,
+        metavar="SECONDS",
+        help="in which it has to answer (default: %(default)g)",
     )
     group.add_argument(
         "--code-lifetime",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from . import farewells, spoken
+from . import farewells, spoken, views
 from .apps import URLS, App, app_urls
 from .fields import Fields, Refused
+from .interactions import View
 from .lookup import human_named, place, team_given, team_named
 from .model import Channel, Json, Message, Team
 from .outgoing import verification
@@ -103,7 +104,9 @@ def command(sandbox: Sandbox, fields: Fields) -> Json:
 
 
 def interact(sandbox: Sandbox, fields: Fields) -> Json:
-    """Let a person use a button or a menu of a message."""
+    """Let a person use a button or a menu of a message, or of a view."""
+    if "view_id" in fields:
+        return _interact_with_view(sandbox, fields)
     team = team_named(sandbox, fields.text("team", None))
     where, ts = fields.needed("channel"), fields.needed("ts")
     action_id, chosen = fields.needed("action_id"), fields.anything("value")
@@ -115,6 +118,54 @@ def interact(sandbox: Sandbox, fields: Fields) -> Json:
     action = spoken.action_in((message.extras or {}).get("blocks"), action_id, chosen)
     sent = spoken.act(sandbox, team, channel, message, user, action, app)
     return _done(sandbox, team, channel, sent["trigger_id"]) | {"user": user.id}
+
+
+def show_views(sandbox: Sandbox, fields: Fields) -> Json:
+    """Show the views that are open, each with the errors of the app's last answer."""
+    team = team_given(sandbox, fields)
+    fields.end()
+    shown = [
+        view.as_slack() | {"user": view.user.id, "errors": view.errors}
+        for view in sandbox.interactions.views.values()
+        if view.is_open and team in (None, view.team)
+    ]
+    return {"views": shown}
+
+
+def submit(sandbox: Sandbox, fields: Fields) -> Json:
+    """Let whoever sees a view submit it."""
+    view = _view(sandbox, fields)
+    values = fields.anything("values")
+    fields.end()
+    if values is not None and not isinstance(values, dict):
+        raise Refused(400, f"values is {values!r}: expected an object, with what was filled in by action_id")
+    return {"trigger_id": views.submit(sandbox, view, values or {})["trigger_id"]}
+
+
+def close_view(sandbox: Sandbox, fields: Fields) -> Json:
+    """Let whoever sees a view close it."""
+    view = _view(sandbox, fields)
+    fields.end()
+    views.close(sandbox, view)
+    return {}
+
+
+def _interact_with_view(sandbox: Sandbox, fields: Fields) -> Json:
+    view = _view(sandbox, fields)
+    action_id, chosen = fields.needed("action_id"), fields.anything("value")
+    fields.end()
+    action = spoken.action_in(view.content.get("blocks"), action_id, chosen)
+    sent = spoken.act_in_view(sandbox, view, action)
+    return {"team": view.team.id, "trigger_id": sent["trigger_id"], "user": view.user.id}
+
+
+def _view(sandbox: Sandbox, fields: Fields) -> View:
+    name = fields.needed("view_id")
+    view = sandbox.interactions.views.get(name)
+    if view is None or not view.is_open:
+        known = ", ".join(one.id for one in sandbox.interactions.views.values() if one.is_open) or "none"
+        raise Refused(404, f"view_id is {name!r}: expected one that is open, {known}")
+    return view
 
 
 def _done(sandbox: Sandbox, team: Team, channel: Channel, trigger_id: str) -> Json:
@@ -161,11 +212,13 @@ def _redirects(fields: Fields) -> list[str] | None:
     return [_url("redirect_urls", one) for one in given]
 
 
-GETS = {"app": show_apps, "deliveries": deliveries}
+GETS = {"app": show_apps, "deliveries": deliveries, "views": show_views}
 POSTS = {
     "app": set_app,
     "command": command,
     "enterprises": add_enterprise,
     "interact": interact,
     "uninstall": uninstall,
+    "views/close": close_view,
+    "views/submit": submit,
 }

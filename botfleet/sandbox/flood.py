@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .model import Team
-from .service import Sandbox
+from .service import Sandbox, message_event
 
 CHUNK = 500
 """Messages written before the loop serves anything else; more where there are many teams."""
@@ -87,6 +87,8 @@ async def run(sandbox: Sandbox, flood: Flood) -> None:
         flood.seconds = time.monotonic() - flood.started
         if pending:
             await asyncio.wait(pending, timeout=PATIENCE)
+        while sandbox.outbox is not None and sandbox.outbox.is_crowded:
+            await asyncio.sleep(TICK)
         await asyncio.sleep(TICK if flood.rate else 0)
 
 
@@ -110,7 +112,9 @@ def _post_chunk(sandbox: Sandbox, flood: Flood, due: int) -> list[asyncio.Future
         if channel is None:  # the endpoint has looked, and channels don't go away
             continue
         text = flood.text.replace("{n}", str(flood.sent))
-        _, frame = sandbox.write(team, channel, next(team.humans), text, "control")
+        message, frame = sandbox.write(team, channel, next(team.humans), text, "control")
+        if sandbox.listening(team):
+            sandbox.tell_apps(team, message_event(team, channel, message))
         frames.setdefault(team.id, []).append(frame)
         numbers.setdefault(team.id, []).append(flood.sent)
     pending: list[asyncio.Future[None]] = []
@@ -118,6 +122,6 @@ def _post_chunk(sandbox: Sandbox, flood: Flood, due: int) -> list[asyncio.Future
         before = sandbox.hub.frames_sent
         pending += sandbox.hub.publish(team_id, batch)
         heard = sandbox.hub.frames_sent > before or sandbox.hub.awaits(team_id)
-        if flood.noted and not heard:
+        if flood.noted and not heard and not sandbox.listening(sandbox.world.teams[team_id]):
             flood.unheard += numbers[team_id]
     return pending

@@ -62,7 +62,7 @@ class View:
         content: what the app gave.
         hash: changes with every change.
         is_open: whether it is still seen.
-        root_id: the first of the stack that it stands in.
+        below: the view that it was pushed upon.
         errors: by block, as the app's last answer named them.
     """
 
@@ -73,11 +73,20 @@ class View:
     content: Json
     hash: str
     is_open: bool = True
-    root_id: str = ""
+    below: View | None = None
     errors: Json = field(default_factory=dict)
 
-    def as_slack(self) -> Json:
-        """Give the view object of payloads and answers."""
+    @property
+    def root(self) -> View:
+        """The first of the stack that it stands in."""
+        return self if self.below is None else self.below.root
+
+    def change(self, content: Json) -> None:
+        """Show something else."""
+        self.content, self.hash, self.errors = content, secrets.token_hex(8), {}
+
+    def as_slack(self, values: Json | None = None) -> Json:
+        """Give the view object of payloads and answers, with what was filled in."""
         known = (
             "type",
             "blocks",
@@ -98,9 +107,9 @@ class View:
             "app_installed_team_id": self.team.id,
             "bot_id": self.team.bot_id,
             "hash": self.hash,
-            "root_view_id": self.root_id or self.id,
-            "previous_view_id": None,
-            "state": {"values": {}},
+            "root_view_id": self.root.id,
+            "previous_view_id": None if self.below is None else self.below.id,
+            "state": {"values": values or {}},
             **shown,
         }
 
@@ -127,9 +136,10 @@ class Interactions:
         _keep(self.triggers, name, Trigger(app, team, user, now + TRIGGER_LIFETIME))
         return name
 
-    def open(self, app: App, team: Team, user: User, content: Json) -> View:
-        """Open a view."""
-        view = View(f"V{secrets.token_hex(5).upper()}", app, team, user, content, secrets.token_hex(8))
+    def open(self, app: App, team: Team, user: User, content: Json, below: View | None = None) -> View:
+        """Open a view, or push it upon another one."""
+        name = f"V{secrets.token_hex(5).upper()}"
+        view = View(name, app, team, user, content, secrets.token_hex(8), below=below)
         _keep(self.views, view.id, view)
         return view
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from . import changes, farewells, files
+from . import changes, farewells, files, views
 from .call import Call, SlackError
 from .model import Channel, Json, Message, history, microseconds
 
@@ -294,6 +294,9 @@ METHODS: dict[str, Method] = {
     "users.info": users_info,
     "users.list": users_list,
     "team.info": team_info,
+    "views.open": views.views_open,
+    "views.push": views.views_push,
+    "views.update": views.views_update,
 }
 """Every method that needs a token; ``api.test`` needs none."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from urllib.parse import parse_qs
 
 from tornado import httpclient, simple_httpclient
@@ -13,8 +13,6 @@ from tornado import httpclient, simple_httpclient
 from .outgoing import Delivery, Reply, signed
 from .service import Sandbox
 
-PATIENCE = 3.0
-"""Seconds in which an app has to answer."""
 AT_ONCE = 64
 """Requests under way at the same time."""
 CROWDED = 1_000
@@ -52,8 +50,8 @@ class HttpOutbox:
             task.cancel()
         self._client.close()
 
-    def _spawn(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name="delivery")  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="delivery")
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -88,8 +86,8 @@ class HttpOutbox:
             method="POST",
             body=delivery.body,
             headers=signed(delivery, self._sandbox.clock(), attempt, reason),
-            connect_timeout=PATIENCE,
-            request_timeout=PATIENCE,
+            connect_timeout=self._sandbox.options.patience,
+            request_timeout=self._sandbox.options.patience,
             follow_redirects=False,
         )
         try:

@@ -31,6 +31,7 @@ FRAMES_KEPT = 1_000
 CALLS_KEPT = 10_000
 DELIVERIES_KEPT = 20_000
 RETRY_DELAYS = (0.0, 60.0, 300.0)
+PATIENCE = 3.0
 CODE_LIFETIME = 600.0
 
 
@@ -53,6 +54,7 @@ class Options:
         enterprise: the name of an organisation with two teams of its own, or None for no such.
         app: what is known of the first app; fields that are not there are fake ones.
         retry_delays: seconds before each further try of an event by HTTP.
+        patience: seconds in which an app has to answer.
         code_lifetime: seconds that an OAuth code lives.
     """
 
@@ -70,6 +72,7 @@ class Options:
     enterprise: str | None = None
     app: Json = field(default_factory=dict)
     retry_delays: tuple[float, ...] = RETRY_DELAYS
+    patience: float = PATIENCE
     code_lifetime: float = CODE_LIFETIME
 
 
@@ -240,7 +243,8 @@ class Sandbox:
         """Post a message, and tell every connection of the team but the one that sent it."""
         message, frame = self.write(team, channel, user, text, via, thread_ts, extras)
         self.hub.publish(team.id, [frame], but=sender)
-        self.tell_apps(team, message_event(team, channel, message))
+        if self.listening(team):
+            self.tell_apps(team, message_event(team, channel, message))
         return message
 
     def write(

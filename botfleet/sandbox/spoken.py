@@ -8,7 +8,7 @@ from typing import Any
 from . import answering, outgoing
 from .apps import VERIFICATION_TOKEN, App
 from .fields import Refused
-from .interactions import Occasion
+from .interactions import Occasion, View
 from .model import Channel, Json, Message, Team, User
 from .outgoing import Reply
 from .service import Sandbox
@@ -77,8 +77,27 @@ def command(
         else:
             answering.take(sandbox, occasion, reply.body)
 
-    _send(sandbox, outgoing.command(app, team, fields, answered))
+    send(sandbox, outgoing.command(app, team, fields, answered))
     return fields
+
+
+def act_in_view(sandbox: Sandbox, view: View, action: Json) -> Json:
+    """Let somebody use a button or a menu of a view; give what the app is sent.
+
+    Raises:
+        Refused: the app has no URL for it, or nothing is sent from this sandbox.
+    """
+    now = sandbox.monotonic()
+    content = {
+        "type": "block_actions",
+        **who(sandbox, view.team, view.user, view.app),
+        "container": {"type": "view", "view_id": view.id},
+        "view": view.as_slack(),
+        "trigger_id": sandbox.interactions.trigger(view.app, view.team, view.user, now),
+        "actions": [action | {"action_ts": sandbox.world.next_moment()}],
+    }
+    send(sandbox, outgoing.payload(view.app, view.team, content, lambda reply: None))
+    return content
 
 
 def act(
@@ -105,7 +124,7 @@ def act(
     }
     content = {
         "type": "block_actions",
-        **_who(sandbox, team, user, app),
+        **who(sandbox, team, user, app),
         "container": container,
         "channel": {"id": channel.id, "name": "directmessage" if channel.kind == "im" else channel.name},
         **({} if whispered else {"message": message.as_slack()}),
@@ -113,7 +132,7 @@ def act(
         **_urls(sandbox, occasion),
         "actions": [action | {"action_ts": sandbox.world.next_ts(channel)}],
     }
-    _send(sandbox, outgoing.payload(app, team, content, lambda reply: None))
+    send(sandbox, outgoing.payload(app, team, content, lambda reply: None))
     return content
 
 
@@ -177,7 +196,8 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _who(sandbox: Sandbox, team: Team, user: User, app: App) -> Json:
+def who(sandbox: Sandbox, team: Team, user: User, app: App) -> Json:
+    """Give what every payload says of where it comes from."""
     organisation = team.enterprise
     return {
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": team.id},
@@ -200,7 +220,12 @@ def _is_everywhere(sandbox: Sandbox, team: Team, app: App) -> bool:
     return any(token.enterprise_id is not None for other, token in sandbox.listening(team) if other is app)
 
 
-def _send(sandbox: Sandbox, delivery: outgoing.Delivery) -> None:
+def send(sandbox: Sandbox, delivery: outgoing.Delivery) -> None:
+    """Send what somebody waits for.
+
+    Raises:
+        Refused: the app has no URL for it, or nothing is sent from this sandbox.
+    """
     if sandbox.outbox is None:
         raise Refused(409, "this sandbox sends nothing by HTTP")
     if not delivery.url:
