@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 #: Where each public name lives.
 _HOMES = {
     "on": "handlers",
+    "action": "handlers",
     "after": "handlers",
     "attachment": "handlers",
     "before": "handlers",
@@ -27,6 +28,7 @@ _HOMES = {
     "prefix": "handlers",
     "reaction": "handlers",
     "scan": "handlers",
+    "slash": "handlers",
     "every": "handlers",
     "Timer": "handlers",
     "Commands": "handlers",
@@ -69,6 +71,7 @@ __all__ = [
     "Settings",
     "Store",
     "Timer",
+    "action",
     "add_token",
     "after",
     "attachment",
@@ -87,6 +90,7 @@ __all__ = [
     "remove_token",
     "restart",
     "scan",
+    "slash",
     "start",
     "status",
     "stop",
@@ -115,6 +119,7 @@ if TYPE_CHECKING:
         Match,
         Sent,
         Timer,
+        action,
         after,
         attachment,
         before,
@@ -128,6 +133,7 @@ if TYPE_CHECKING:
         prefix,
         reaction,
         scan,
+        slash,
     )
     from .manager import Manager
     from .settings import Settings

@@ -17,6 +17,7 @@
         ├── TokenRevoked         the token worked once and is dead now
         ├── ConnectionRateLimited   Slack asks to wait: `retry_after`
         ├── ConnectionClosed     the socket went away
+        ├── AnswerTooLate        what was to be answered can't be any more, or was often enough
         ├── PerhapsDone          nobody knows whether it was done: to be repeated by nobody but a person
         ├── TokenAlreadyConnected
         └── TokenNotConnected    no such bot, or it has no connection
@@ -183,6 +184,15 @@ class TurnTooFar(ConnectionRateLimited):
 
 class ConnectionClosed(SlackError):
     """The socket is closed."""
+
+
+class AnswerTooLate(SlackError):
+    """What was to be answered can't be any more: a `response_url` is used up, or too much time went by.
+
+    A handler that ends with this is not run again.
+    """
+
+    fatal = True
 
 
 class PerhapsDone(SlackError):

@@ -163,6 +163,12 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     attachments: bool = False
     #: Only reactions of these names, in any skin tone; other events have none.
     reactions: tuple[str, ...] = ()
+    #: Only these slash commands, each with its `/`.
+    commands: tuple[str, ...] = ()
+    #: Only what was done to a button or menu with one of these ids.
+    action_ids: tuple[str, ...] = ()
+    #: Only views and shortcuts with one of these `callback_id`s.
+    callback_ids: tuple[str, ...] = ()
     #: Also what the bot itself said.
     own: bool = False
     #: Also what other bots said.

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,6 +35,7 @@ class _Line(msgspec.Struct):
 
     payload: msgspec.Raw = msgspec.Raw()
     id: str = ""
+    type: Any = ""
     team_id: str = ""
     namespace: str = ""
     received_at: float | None = None
@@ -74,7 +75,8 @@ def read(line: bytes) -> Record:
         kind = "not an event" if isinstance(exc, msgspec.ValidationError) else "not JSON"
         raise UsageError(kind) from None
     raw = bytes(found.payload) or line.strip()
-    frame = decode(raw)
+    # A slash command has its type in the envelope only.
+    frame = decode(raw, str(found.type) if found.payload else "")
     if frame is None or not frame.type:
         raise UsageError("not an event: it has no type")
     if not found.payload:

@@ -7,6 +7,7 @@ itself honours `HTTPS_PROXY`.
 from __future__ import annotations
 
 import http.client
+import json
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
@@ -19,8 +20,10 @@ import msgspec
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError, SlackRequestError
 from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
+from slack_sdk.web import SlackResponse
+from slack_sdk.webhook import WebhookClient, WebhookResponse
 
-from .errors import BotfleetError, InvalidToken, PerhapsDone, SlackError
+from .errors import BotfleetError, InvalidToken, PerhapsDone, SlackError, UsageError
 from .secrets import Token
 from .settings import Settings
 from .slack.errors import to_exception
@@ -138,6 +141,27 @@ class SlackApi:
         """slack_sdk's client without a token, for installations; it repeats nothing."""
         return self._client(Token(""), [])
 
+    def respond(self, url: str, body: dict[str, Any]) -> SlackResponse:
+        """Answers a slash command or a click by its response_url; one try.
+
+        What it raises is slack_sdk's, and never has the URL; wrap calls in `translated()`.
+
+        Args:
+            url: as Slack sent it.
+            body: the message, as Slack takes it there.
+
+        Raises:
+            UsageError: it is no URL of Slack's.
+        """
+        schemes = ("https://",) if self._url.startswith("https://") else ("https://", "http://")
+        # What urllib says of an odd one would show it.
+        if not url.startswith(schemes) or not url.isascii() or not url.isprintable() or " " in url:
+            raise UsageError(f"the event's response_url is no {schemes[0]} address")
+        client = WebhookClient(
+            url, timeout=self._timeout, ssl=self._tls, logger=_sdk_logger, retry_handlers=[]
+        )
+        return _as_response(client.send_dict(body))
+
     def _client(self, token: Token, retry_handlers: list[RetryHandler]) -> WebClient:
         return WebClient(
             token=token.reveal(),
@@ -203,6 +227,32 @@ def _not_asked(exc: URLError) -> SlackError:
     if isinstance(exc.reason, TimeoutError):
         return SlackError("timeout", detail="Slack did not answer in time")
     return SlackError("unreachable", detail=f"Slack's API: {exc.reason}")
+
+
+def _as_response(answer: WebhookResponse) -> SlackResponse:
+    """What a response_url answers, which is `ok`, an error string, or JSON, in the form of other answers.
+
+    Raises:
+        SlackApiError: Slack refused.
+    """
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        found = answer.body.strip()
+    if not isinstance(found, dict):
+        is_ok = answer.status_code == 200 and found in ("ok", "")
+        found = {"ok": True} if is_ok else {"ok": False, "error": str(found)}
+    response = SlackResponse(
+        client=None,
+        http_verb="POST",
+        api_url="response_url",
+        req_args={},
+        data={"ok": answer.status_code == 200, **found},
+        headers=answer.headers,
+        status_code=answer.status_code,
+    )
+    response.validate()  # type: ignore[no-untyped-call]
+    return response
 
 
 def _refusal(response: Any) -> SlackError:

@@ -19,6 +19,7 @@ from .context import HandlerContext
 from .declaring.classes import Commands
 from .declaring.commands import attachment, command, match, operator, scan
 from .declaring.hooks import Hook, after, before
+from .declaring.interactions import action, slash
 from .declaring.listeners import contains, on, prefix, reaction
 from .declaring.timers import TimerHandler, every
 from .directory import BotUser, Channel, Directory, Team, User
@@ -48,6 +49,7 @@ __all__ = [
     "TimerHandler",
     "TimerMemory",
     "User",
+    "action",
     "after",
     "attachment",
     "before",
@@ -62,4 +64,5 @@ __all__ = [
     "prefix",
     "reaction",
     "scan",
+    "slash",
 ]

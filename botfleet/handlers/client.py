@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import cached_property
 from typing import IO, Any
 
@@ -23,16 +22,16 @@ from .directory import Directory
 from .event import Event
 from .sending.arguments import checked, contents, fits_a_frame, named, param
 from .sending.broadcast import broadcast
+from .sending.places import Places
+from .sending.posting import Posting
+from .sending.responding import answer_of, respond
 from .sending.sender import Sender
-from .sending.sent import Broadcast, Sent
+from .sending.sent import Broadcast, Sent, joined, sent_of
 from .sending.shadow import Shadow
 from .sending.splitting import split
 from .sending.web import TeamWebClient
 
 logger = logging.getLogger(__name__)
-
-#: Options of chat.postMessage that belong to one message of several.
-_ONLY_LAST = ("attachments", "metadata")
 
 
 class Client:
@@ -63,8 +62,10 @@ class Client:
         self.event = event
         self._context = context
         self._origin = origin
-        shadow = Shadow(context, self.id, self._resolved)
+        self._places = Places(context, self)
+        shadow = Shadow(context, self.id, self._places.resolved)
         self._sender = Sender(context, self.id, origin, shadow)
+        self._posting = Posting(lambda: self.web, context.settings.unfurl)
 
     @classmethod
     def of(cls, context: HandlerContext, bot: Bot, status: Status | None, origin: str = "") -> Client:
@@ -175,11 +176,11 @@ class Client:
         """
         channel = checked(channel, text, options)
         self._check_running()
-        channel = self._resolved(channel)
+        channel = self._places.resolved(channel)
         pieces = [text] if "blocks" in options else split(text)
         if not options and self._may_go_by_socket(channel, pieces, unfurl):
             return self._say_all(channel, pieces, wait)
-        return self._post_all("chat.postMessage", channel, pieces, self._with_unfurling(unfurl, options))
+        return self._posting.message(channel, pieces, unfurl, options)
 
     def reply(
         self, text: str, *, wait: bool = False, unfurl: bool | None = None, **options: Any
@@ -189,8 +190,8 @@ class Client:
         Raises:
             UsageError: there is no event, or it happened in no channel.
         """
-        channel = self._event_channel("reply")
-        return self.message(channel, text, wait=wait, unfurl=unfurl, **{**self._thread(), **options})
+        channel = self._places.of_event("reply")
+        return self.message(channel, text, wait=wait, unfurl=unfurl, **{**self._places.thread(), **options})
 
     def dm(
         self, user: str | None, text: str, *, wait: bool = False, unfurl: bool | None = None, **options: Any
@@ -201,7 +202,7 @@ class Client:
             UsageError: it is no user, but a channel, where others would read it.
         """
         self._check_running()
-        user = self._named(checked(user, text, options))
+        user = self._places.named(checked(user, text, options))
         if not is_id(user, "UWD"):
             raise UsageError("dm takes a user: an id, as U0123, or @name")
         return self.message(user, text, wait=wait, unfurl=unfurl, **options)
@@ -225,11 +226,42 @@ class Client:
         Raises:
             SlackError: Slack refused: `user_not_in_channel` …
         """
-        user = self._named(checked(user, text, options))
+        user = self._places.named(checked(user, text, options))
         if channel is None:
-            channel, options = self._event_channel("ephemeral"), {**self._thread(), **options}
+            channel, options = self._places.of_event("ephemeral"), {**self._places.thread(), **options}
         pieces = [text] if "blocks" in options else split(text)
-        return self._post_all("chat.postEphemeral", self._target(channel), pieces, {**options, "user": user})
+        return self._posting.ephemeral(self._target(channel), user, pieces, options)
+
+    def respond(
+        self,
+        text: str = "",
+        *,
+        in_channel: bool = False,
+        replace_original: bool = False,
+        delete_original: bool = False,
+        **options: Any,
+    ) -> None:
+        """Answers a slash command, or a click, where it was made: also where the bot is no member.
+
+        Only who did it sees the answer, until they look elsewhere. Slack takes 5 answers, within 30 minutes.
+
+        Args:
+            text: what to say; in one message, however long.
+            in_channel: everybody in the channel sees it.
+            replace_original: it takes the place of the message that was clicked in.
+            delete_original: that message goes away, and nothing is said.
+            options: of Slack's message, e.g. `blocks` or `thread_ts`.
+
+        Raises:
+            UsageError: the event has no response_url, or there is nothing to say.
+            TokenNotConnected: no such bot, or it is stopped.
+            AnswerTooLate: it is answered often enough, or too long ago.
+            PerhapsDone: nobody knows whether it was said.
+            SlackError: Slack refused.
+        """
+        answer = answer_of(text, in_channel, replace_original, delete_original, options)
+        self._check_running()
+        respond(self._context.api, self._sender, self.event, answer)
 
     def broadcast(
         self, text: str, to: str = "#general", *, namespace: str | None = None, **options: Any
@@ -286,7 +318,7 @@ class Client:
         """
         place, ts = self._place(named(message, "update"), channel, "update")
         checked(place, text, options)
-        return _sent_of(self.call("chat.update", channel=place, ts=ts, text=text, **options), place)
+        return sent_of(self.call("chat.update", channel=place, ts=ts, text=text, **options), place)
 
     def delete(self, message: Sent | str, *, channel: str | None = None) -> None:
         """Deletes a message of the bot's, all pieces of a long one; takes what `update` does.
@@ -331,7 +363,7 @@ class Client:
         """
         raw, name = contents(file, content)
         if channel is None:
-            channel, options = self._event_channel("upload"), {**self._thread(), **options}
+            channel, options = self._places.of_event("upload"), {**self._places.thread(), **options}
         given = {"filename": filename or name, "title": title, "initial_comment": comment, **options}
         channel = self._target(channel)
         with translated(changes=True):
@@ -365,7 +397,7 @@ class Client:
 
         Only sockets can do that; elsewhere nothing happens.
         """
-        channel = channel or self._event_channel("typing")
+        channel = channel or self._places.of_event("typing")
         self._signal(Command(op="typing", key=self.id, channel=channel))
 
     def ping(self, **extra: str | int | float | bool) -> None:
@@ -398,7 +430,7 @@ class Client:
         """Whether all pieces may; if only some did, they would overtake the others."""
         if not self._has_socket or channel.startswith("#"):
             return False
-        unfurled = self._context.settings.unfurl if unfurl is None else unfurl
+        unfurled = self._posting.unfurls if unfurl is None else unfurl
         # Over the socket Slack unfurls whatever it likes.
         return all(fits_a_frame(piece) and (unfurled or "://" not in piece) for piece in pieces)
 
@@ -406,25 +438,7 @@ class Client:
         self._check_alive()
         sent = [self._sender.say(channel, piece, wait) for piece in pieces]
         known = [one for one in sent if one is not None]
-        return _joined(known) if known else None
-
-    def _post_all(self, method: str, channel: str, pieces: Sequence[str], options: dict[str, Any]) -> Sent:
-        early = {name: value for name, value in options.items() if name not in _ONLY_LAST}
-        return _joined(
-            [
-                self._post(method, channel, piece, options if number == len(pieces) else early)
-                for number, piece in enumerate(pieces, 1)
-            ]
-        )
-
-    def _post(self, method: str, channel: str, text: str, options: dict[str, Any]) -> Sent:
-        arguments = {"channel": channel, "text": text, **options}
-        with translated(changes=True):
-            if method == "chat.postMessage":
-                answer = self.web.chat_postMessage(**arguments)
-            else:
-                answer = self.web.chat_postEphemeral(**arguments)
-        return _sent_of(answer.data if isinstance(answer.data, dict) else {}, channel)
+        return joined(known) if known else None
 
     def _signal(self, command: Command) -> None:
         if self._has_socket:
@@ -457,17 +471,6 @@ class Client:
 
     # Places
 
-    def _event_channel(self, what: str) -> str:
-        channel = self.event.channel if self.event is not None else None
-        if not channel:
-            raise UsageError(f"{what} needs an event that happened in a channel; name one, with message()")
-        return channel
-
-    def _thread(self) -> dict[str, Any]:
-        """The option that keeps an answer in the event's thread."""
-        thread = self.event.thread if self.event is not None else None
-        return {"thread_ts": thread} if thread else {}
-
     def _place(self, message: Sent | str | None, channel: str | None, what: str) -> tuple[str, str]:
         """The channel and the `ts` of a message that something is done to."""
         self._check_running()
@@ -476,53 +479,8 @@ class Client:
         ts = message or (self.event.message_ts if self.event is not None else None)
         if not ts:
             raise UsageError(f"{what} needs a message: what message() gave, or a ts and its channel")
-        return self._target(channel or self._event_channel(what)), ts
+        return self._target(channel or self._places.of_event(what)), ts
 
     def _target(self, channel: str) -> str:
         self._check_running()
-        return self._resolved(channel)
-
-    def _resolved(self, channel: str) -> str:
-        """The channel to send to: a name becomes an id, a user's id the direct message with that user."""
-        channel = self._named(channel)
-        if not is_id(channel, "UW"):
-            return channel
-        known = self._context.direct_messages
-        found = known.get(self.id, channel)
-        if found is None:
-            found = self._open_direct_message(channel)
-            if found != channel:  # A shadow opens none.
-                known.put(self.id, channel, found)
-        return found
-
-    def _named(self, channel: str) -> str:
-        try:
-            return self.directory.resolve(channel)
-        except SlackError as exc:
-            # Where the bot may not list channels, Slack itself finds the name: chat.postMessage takes it.
-            # After what passes, a later try would have an id, and say anew what this one had said by name.
-            if exc.fatal and channel.startswith("#"):
-                return channel
-            raise
-
-    def _open_direct_message(self, user: str) -> str:
-        opened = self.call("conversations.open", users=user).get("channel")
-        if not isinstance(opened, dict) or not isinstance(opened.get("id"), str):
-            raise SlackError("bad_answer", detail="conversations.open gave no channel")
-        return str(opened["id"])
-
-    def _with_unfurling(self, unfurl: bool | None, options: dict[str, Any]) -> dict[str, Any]:
-        if unfurl is None:
-            unfurl = self._context.settings.unfurl
-        return {"unfurl_links": unfurl, "unfurl_media": unfurl, **options}
-
-
-def _sent_of(answer: Mapping[str, Any], channel: str) -> Sent:
-    ts = answer.get("ts") or answer.get("message_ts") or ""
-    return Sent(str(answer.get("channel") or channel), str(ts), shadow=answer.get("shadow") is True)
-
-
-def _joined(pieces: Sequence[Sent]) -> Sent:
-    """The pieces of a text as one."""
-    first, *more = pieces
-    return replace(first, more=tuple(one.ts for one in more))
+        return self._places.resolved(channel)

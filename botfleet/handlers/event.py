@@ -10,6 +10,7 @@ import msgspec
 from ..errors import SlackError, UsageError
 from ..model import Envelope, Transport, bot_key
 from ..slack.markup import mentioned, plain
+from .inputs import Value, inputs_of
 
 if TYPE_CHECKING:
     from .directory import Channel, Directory, Team, User
@@ -117,19 +118,19 @@ class Event:
     @property
     def user(self) -> str | None:
         """The user's id, also where Slack sends a whole user (team_join); of an edit, the author's."""
-        user = self.payload.get("user") or self._inner.get("user")
+        user = self.payload.get("user") or self.payload.get("user_id") or self._inner.get("user")
         return _id(user)
 
     @property
     def channel(self) -> str | None:
         """The channel's id, also where Slack sends a whole channel, or an item with one (reactions)."""
-        item = self.payload.get("item")
-        channel = self.payload.get("channel") or (item.get("channel") if isinstance(item, dict) else None)
-        return _id(channel)
+        places = ((self.payload, "channel"), (self.payload, "channel_id"), (self._item, "channel"))
+        found = (place.get(name) for place, name in (*places, (self._container, "channel_id")))
+        return _id(next((channel for channel in found if channel), None))
 
     @property
     def text(self) -> str:
-        """What was said (of an edit, the new text); empty where nothing was."""
+        """What was said; of an edit the new text, of a slash command what follows it; empty for nothing."""
         text = self.payload.get("text") or self._inner.get("text")
         return text if isinstance(text, str) else ""
 
@@ -148,16 +149,15 @@ class Event:
 
     @property
     def message_ts(self) -> str | None:
-        """The `ts`, which is the id, of the message that it is about: the one said, edited, or reacted to."""
-        item = self.payload.get("item")
-        of_item = item.get("ts") if isinstance(item, dict) else None
-        found = self._inner.get("ts") or self.payload.get("deleted_ts") or self.payload.get("ts") or of_item
-        return _id(found)
+        """The `ts`, which is the id, of the message that was said, edited, reacted to or clicked in."""
+        found = self._inner.get("ts") or self.payload.get("deleted_ts") or self.payload.get("ts")
+        return _id(found or self._item.get("ts") or self._container.get("message_ts"))
 
     @property
     def thread(self) -> str | None:
         """The `thread_ts` to answer in; None outside of threads."""
-        return _id(self.payload.get("thread_ts") or self._inner.get("thread_ts"))
+        places = (self.payload, self._inner, self._container)
+        return _id(next((place["thread_ts"] for place in places if place.get("thread_ts")), None))
 
     @property
     def is_thread_reply(self) -> bool:
@@ -214,6 +214,45 @@ class Event:
         """Whether it happened in a direct message to the bot."""
         return self.payload.get("channel_type") == "im" or (self.channel or "").startswith("D")
 
+    # Slash commands, and what is done to buttons, menus and forms
+
+    @property
+    def command(self) -> str | None:
+        """The slash command, with its `/`; `text` is what follows it."""
+        return _id(self.payload.get("command"))
+
+    @property
+    def actions(self) -> list[dict[str, Any]]:
+        """What was done to buttons and menus: Slack's objects, each with its `action_id`."""
+        return self._objects("actions")
+
+    @property
+    def view(self) -> dict[str, Any] | None:
+        """The form, or home tab, that it is about."""
+        found = self.payload.get("view")
+        return found if isinstance(found, dict) else None
+
+    @property
+    def callback_id(self) -> str | None:
+        """What the app calls the form or shortcut."""
+        return _id(self.payload.get("callback_id") or (self.view or {}).get("callback_id"))
+
+    @property
+    def inputs(self) -> dict[str, Value | None]:
+        """What people entered and chose, by `action_id`: texts, lists of texts, or None where it is empty."""
+        return inputs_of(self.payload)
+
+    @property
+    def trigger_id(self) -> str | None:
+        """What opens a form: `client.call("views.open", trigger_id=…, view=…)`, within 3 seconds."""
+        return _id(self.payload.get("trigger_id"))
+
+    @property
+    def response_url(self) -> str | None:
+        """Where `client.respond` answers: a secret, good for 5 answers within 30 minutes."""
+        places = [self.payload, *self._objects("response_urls")]
+        return _id(next((one["response_url"] for one in places if one.get("response_url")), None))
+
     def age(self, now: float) -> float:
         """Seconds since it happened.
 
@@ -265,9 +304,26 @@ class Event:
 
     @property
     def _inner(self) -> dict[str, Any]:
-        """The message inside a message_changed."""
-        inner = self.payload.get("message")
-        return inner if isinstance(inner, dict) else {}
+        """The message inside a message_changed, or that somebody clicked in."""
+        return self._object("message")
+
+    @property
+    def _item(self) -> dict[str, Any]:
+        """What somebody reacted to."""
+        return self._object("item")
+
+    @property
+    def _container(self) -> dict[str, Any]:
+        """Where the button was that somebody clicked, also where Slack does not send the message."""
+        return self._object("container")
+
+    def _object(self, name: str) -> dict[str, Any]:
+        found = self.payload.get(name)
+        return found if isinstance(found, dict) else {}
+
+    def _objects(self, name: str) -> list[dict[str, Any]]:
+        found = self.payload.get(name)
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _id(value: object) -> str | None:

@@ -25,7 +25,9 @@ def scope_of(frame: Frame) -> str:
         return "dm"
     if kind in ("mpim", "group") or channel.startswith("G"):
         return "private"
-    return "public"
+    if frame.type == "message":
+        return "public"
+    return "private" if frame.place == "privategroup" else "public"
 
 
 def queue_for(frame: Frame) -> str:
@@ -76,6 +78,7 @@ class Glance:
     _speaker: Speaker | None = None
     _beginning: str | None = None
     _folded: str | None = None
+    _action_ids: tuple[str, ...] | None = None
     #: By aliases: roles may differ in them during a deploy.
     _rests: dict[tuple[str, ...], str | None] | None = None
 
@@ -110,6 +113,12 @@ class Glance:
         """A reaction's name, without its skin tone; empty where there is none."""
         name = self.frame.reaction
         return name.partition("::")[0] if isinstance(name, str) else ""
+
+    def action_ids(self) -> tuple[str, ...]:
+        """The ids of the buttons and menus that were used."""
+        if self._action_ids is None:
+            self._action_ids = self.frame.action_ids
+        return self._action_ids
 
     def rest(self, aliases: tuple[str, ...]) -> str | None:
         """See `slack.address.addressed`; None for what has no text."""
@@ -163,6 +172,12 @@ _CHECKS: tuple[tuple[Callable[[Subscription], object], Check], ...] = (
     (lambda wanted: {"message", EVERY_TYPE} & set(wanted.types), _is_wanted_message),
     (lambda wanted: wanted.scopes, lambda wanted, glance: scope_of(glance.frame) in wanted.scopes),
     (lambda wanted: wanted.reactions, lambda wanted, glance: glance.reaction() in wanted.reactions),
+    (lambda wanted: wanted.commands, lambda wanted, glance: glance.frame.command in wanted.commands),
+    (
+        lambda wanted: wanted.action_ids,
+        lambda wanted, glance: any(one in wanted.action_ids for one in glance.action_ids()),
+    ),
+    (lambda wanted: wanted.callback_ids, lambda wanted, glance: glance.frame.callback in wanted.callback_ids),
     (lambda wanted: wanted.attachments, lambda wanted, glance: glance.frame.has_attachments),
     (lambda wanted: wanted.prefixes, lambda wanted, glance: glance.beginning().startswith(wanted.prefixes)),
     (_speaks_to_bot, _is_addressed),

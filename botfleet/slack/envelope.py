@@ -67,6 +67,8 @@ class Identifier:
                 # Two people may react in the same microsecond; a message's (channel, ts) is unique by itself.
                 parts.append(frame.user_id)
             return harmless(":".join(filter(None, parts)))
+        if used := frame.interaction:
+            return harmless(f"{origin.key}:{frame.type}:{used}")
         return harmless(f"{origin.key}:{frame.type}:{self._nonce}.{next(self._count)}")
 
 

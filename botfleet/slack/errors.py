@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from ..errors import ConnectionRateLimited, InvalidToken, SlackError, TokenRevoked
+from ..errors import AnswerTooLate, ConnectionRateLimited, InvalidToken, SlackError, TokenRevoked
 
 
 class Group(Enum):
@@ -49,6 +49,13 @@ GROUPS: dict[str, Group] = {error: group for group, text in _STRINGS.items() for
 _RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
 #: Slack does not know the token at all; the other dead ones worked once.
 _UNKNOWN_TOKEN = frozenset({"invalid_auth", "not_authed"})
+#: A response_url has 5 uses in 30 minutes, a trigger_id one in 3 seconds.
+_TOO_LATE = frozenset(
+    (
+        *("used_url", "expired_url", "expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id"),
+        *("trigger_expired", "trigger_exchanged"),
+    )
+)
 #: It may have been done in part, so a post is not safely repeated.
 _PERHAPS_DONE = frozenset({"internal_error", "fatal_error"})
 #: Codes of errors on a socket, as far as they are known.
@@ -97,6 +104,8 @@ def to_exception(error: str, retry_after: float | None = None, detail: str = "")
     """
     if error in _RATE_LIMITED:
         return ConnectionRateLimited(error, retry_after=retry_after, detail=detail)
+    if error in _TOO_LATE:
+        return AnswerTooLate(error, detail=detail)
     group = classify(error)
     if group is Group.DEAD:
         kind = InvalidToken if error in _UNKNOWN_TOKEN else TokenRevoked

@@ -15,8 +15,25 @@ import msgspec
 FRAME_LIMIT = 16 * 1024
 
 
+class _Action(msgspec.Struct):
+    action_id: str = ""
+
+
+class _View(msgspec.Struct):
+    id: str = ""
+    hash: str = ""
+    callback_id: str = ""
+
+
+_actions_decoder = msgspec.json.Decoder(list[_Action])
+_view_decoder = msgspec.json.Decoder(_View)
+
+
 class Frame(msgspec.Struct, frozen=True, rename={"named_channel": "channel_id", "named_user": "user_id"}):
-    """The routing fields of one RTM frame or Events API event. Any of them may be of an unexpected type."""
+    """The routing fields of one RTM frame, Events API event, slash command or interactive payload.
+
+    Any of them may be of an unexpected type.
+    """
 
     type: str = ""
     subtype: Any = None
@@ -39,6 +56,14 @@ class Frame(msgspec.Struct, frozen=True, rename={"named_channel": "channel_id", 
     #: `channel_id` and `user_id`, as events about files have them.
     named_channel: Any = None
     named_user: Any = None
+    #: Of a slash command: itself, as `/deploy`, and its channel's name.
+    command: Any = None
+    channel_name: Any = None
+    #: Of what somebody did to a button, a menu or a form.
+    trigger_id: Any = None
+    callback_id: Any = None
+    actions: msgspec.Raw = msgspec.Raw()
+    view: msgspec.Raw = msgspec.Raw()
 
     @property
     def channel_id(self) -> str:
@@ -72,6 +97,44 @@ class Frame(msgspec.Struct, frozen=True, rename={"named_channel": "channel_id", 
         return own if isinstance(own, str) else ""
 
     @property
+    def place(self) -> str:
+        """A channel's name, where slash commands and interactive payloads have it; else empty.
+
+        Slack calls every private channel `privategroup` there, and every direct message `directmessage`.
+        """
+        name = self.channel.get("name") if isinstance(self.channel, dict) else self.channel_name
+        return name if isinstance(name, str) else ""
+
+    @property
+    def action_ids(self) -> tuple[str, ...]:
+        """The ids of the buttons and menus that were used; decoded with each call."""
+        try:
+            return tuple(one.action_id for one in _actions_decoder.decode(self.actions or b"[]"))
+        except msgspec.DecodeError:
+            return ()
+
+    @property
+    def callback(self) -> str:
+        """The `callback_id` of a view, a shortcut or an old message's buttons; decoded with each call."""
+        own = self.callback_id or self._view.callback_id
+        return own if isinstance(own, str) else ""
+
+    @property
+    def interaction(self) -> str:
+        """What tells one use of a command, button or form from all others; empty for other events."""
+        view = self._view
+        if self.type in ("view_submission", "view_closed") and view.id:
+            return f"{view.id}:{view.hash}"
+        return self.trigger_id if isinstance(self.trigger_id, str) else ""
+
+    @property
+    def _view(self) -> _View:
+        try:
+            return _view_decoder.decode(self.view or b"{}")
+        except msgspec.DecodeError:
+            return _View()
+
+    @property
     def has_attachments(self) -> bool:
         """Whether a message has attachments."""
         raw = bytes(self.attachments).strip()
@@ -84,20 +147,25 @@ class Frame(msgspec.Struct, frozen=True, rename={"named_channel": "channel_id", 
 _decoder = msgspec.json.Decoder(Frame)
 
 
-def decode(raw: bytes) -> Frame | None:
+def decode(raw: bytes, kind: str = "") -> Frame | None:
     """Decodes a frame; None for what is no JSON object in UTF-8, or has a `type` that is no text.
 
-    >>> decode(b'{"type":"hello"}').type
-    'hello'
+    Args:
+        raw: JSON.
+        kind: the type of what has none itself, as a slash command.
+
+    >>> decode(b'{"type":"hello"}').type, decode(b'{"command":"/deploy"}', "slash_command").type
+    ('hello', 'slash_command')
     >>> decode(b'[1]') is None
     True
     """
     try:
         if not raw.isascii():
             raw.decode()  # msgspec does not look into the fields that it skips.
-        return _decoder.decode(raw)
+        frame = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return msgspec.structs.replace(frame, type=kind) if kind and not frame.type else frame
 
 
 _TYPE_FIRST = b'{"type":"'

@@ -15,8 +15,8 @@ import re
 from typing import Any
 
 from botfleet import (
-    Client, Commands, Event, Handler, Manager, Match, add_token, after, attachment, before, command, contains,
-    match, message, on, operator, prefix, reaction, scan, status,
+    Client, Commands, Event, Handler, Manager, Match, action, add_token, after, attachment, before, command,
+    contains, match, message, on, operator, prefix, reaction, scan, slash, status,
 )
 
 
@@ -73,6 +73,24 @@ def hey() -> None: ...
 def seen() -> None: ...
 
 
+@slash("/deploy", "/ship", options={"env": str}, queue="quick", max_age=None)
+def deploy_by_slash(event: Event, client: Client, match: Match) -> None:
+    client.respond(f"{event.command} {event.text} {match.options['env']}", in_channel=True, blocks=[])
+    client.call("views.open", trigger_id=event.trigger_id, view={"type": "modal"})
+
+
+@action("approve", re.compile("^approve_(.+)"), where=lambda e: e.user == "U1")
+def approve(event: Event, client: Client, match: Match) -> None:
+    client.respond(f"{match.command} {match.expression} {match[1]}", replace_original=True)
+    print([one["action_id"] for one in event.actions], match.action, event.response_url)
+
+
+@on("view_submission", callback_id=("deploy_form",))
+def submitted(event: Event, client: Client) -> None:
+    print(event.inputs["version"], event.callback_id, event.view)
+    client.respond(delete_original=True)
+
+
 @before
 def allowed(event: Event, handler: Handler[..., object]) -> bool:
     return event.user != "U1"
@@ -89,6 +107,10 @@ class Greeter(Commands):
     @command("greet")
     def greet(self, event: Event) -> None:
         self.reply(f"Hi {event.user}, {self.match.expression}")
+
+    @slash("/greet")
+    def greet_by_slash(self) -> None:
+        self.respond("Hi!", in_channel=True)
 
     def on_team_join(self, data: Event) -> None:
         self.message(data.user or "", f"Welcome to {self.id}!")
@@ -112,7 +134,7 @@ def manage() -> list[dict[str, Any]]:
     manager = Manager()
     manager.start("T1")
     print(manager.status()["total"], status("T1"))
-    return add_token("xoxb-1") + manager.add_token("xoxb-2", transport="rtm")
+    return add_token("xoxb-1") + manager.add_token("xoxb-2", transport="http")
 """
 PREAMBLE = (
     "from botfleet import Client, Commands, Event, Manager, Match, add_token, command, message, on\n\n\n"
@@ -141,6 +163,7 @@ WRONG = {
     "a token that is no text": ("add_token(7)\n", "arg-type"),
     "delay with other arguments than the task's": ("add_token.delay(7)\n", "arg-type"),
     "a message without a text": ("message.delay('T1', 'C1')\n", "call-arg"),
+    "an answer that is no text": ("def f(client: Client) -> None:\n    client.respond(7)\n", "arg-type"),
     "an unknown method": ("Manager().add_tokens('xoxb-1')\n", "attr-defined"),
     "an unknown name": ("from botfleet import no_such_thing\n", "attr-defined"),
     "a reply that is no text": ("def f(client: Client) -> None:\n    client.reply(7)\n", "arg-type"),

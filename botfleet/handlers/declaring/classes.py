@@ -94,6 +94,10 @@ class Commands:
         """Answers the event; see `Client.reply`."""
         self.connection.reply(text, **options)
 
+    def respond(self, text: str = "", **options: Any) -> None:
+        """Answers a slash command or a click where it was made; see `Client.respond`."""
+        self.connection.respond(text, **options)
+
     def typing(self, channel: str | None = None) -> None:
         """Shows that the bot is typing; see `Client.typing`."""
         self.connection.typing(channel)

@@ -161,6 +161,12 @@ class Declaration:
             raise self.wrong(f"takes commands of up to {_MAX_COMMAND} characters", text)
         return " ".join(text.split())
 
+    def slash(self, text: str) -> str:
+        """A slash command in the form that Slack sends it in."""
+        if not re.fullmatch(r"/[^\s/]{1,31}", text.strip()):
+            raise self.wrong(f"takes {self.takes}", text)
+        return text.strip().lower()
+
     def prefix(self, text: str) -> str:
         """A prefix in the form that it is compared in."""
         folded = text.strip().casefold()

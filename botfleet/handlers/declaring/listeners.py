@@ -12,7 +12,14 @@ from typing import Unpack
 from ...model import Subscription
 from ..handler import Handler, P, R, Traits
 from ..matching.conditions import Predicate
-from ..matching.matchers import ContainsMatcher, Filtered, OneIn, PrefixMatcher, ReactionMatcher
+from ..matching.matchers import (
+    CallbackMatcher,
+    ContainsMatcher,
+    Filtered,
+    OneIn,
+    PrefixMatcher,
+    ReactionMatcher,
+)
 from .declaration import Declaration, HandlerOptions, Order, Scope
 from .taskoptions import TaskOptions
 
@@ -22,6 +29,7 @@ def on(
     subtypes: str | Iterable[str] | None = None,
     scope: Scope | Iterable[Scope] | None = None,
     mentioned: bool = False,
+    callback_id: str | Iterable[str] | None = None,
     own: bool = False,
     bots: bool = False,
     queue: str = "",
@@ -45,6 +53,8 @@ def on(
         subtypes: message subtypes; without them only plain messages are handled.
         scope: where it happened: `public`, `private` or `dm`, or several; without it everywhere.
         mentioned: only what is addressed to the bot.
+        callback_id: of `view_submission`, `view_closed`, `shortcut` and `message_action`: only those that the
+            app calls so.
         own: also what the bot itself did.
         bots: also what other bots said.
         queue: the Celery queue to wait on; without it the event type's own.
@@ -63,12 +73,14 @@ def on(
         ConfigurationError: the declaration is wrong.
     """
     declared = Declaration("on", types, 'an event type, as in @on("team_join")')
+    callback_ids = () if callback_id is None else declared.texts("callback_id", callback_id)
     template = Subscription(
         task="",
         types=declared.names,
         subtypes=None if subtypes is None else declared.texts("subtypes", subtypes),
         scopes=() if scope is None else declared.scopes(scope),
         addressed=declared.flag("mentioned", mentioned),
+        callback_ids=callback_ids,
         own=declared.flag("own", own),
         bots=declared.flag("bots", bots),
         queue=declared.queue(queue),
@@ -80,7 +92,8 @@ def on(
     if batch and (where is not None or permitted is not None):
         raise declared.wrong("is not for batches", None, "where" if where is not None else "permitted")
     traits = Traits(permitted=declared.conditions("permitted", permitted))
-    matcher = Filtered.of(None, declared.conditions("where", where))
+    closer = CallbackMatcher(callback_ids) if callback_ids else None
+    matcher = Filtered.of(closer, declared.conditions("where", where))
     return declared.decorator(template, task_options, matcher, traits)
 
 

@@ -81,7 +81,7 @@ class Heard:
     def glance(self) -> Glance:
         """The event as holders see it."""
         if self._glance is None:
-            frame = decode(msgspec.json.encode(self.event.payload)) or Frame()
+            frame = decode(msgspec.json.encode(self.event.payload), self.event.type) or Frame()
             self._glance = Glance(Origin.of(self.client.bot), frame)
         return self._glance
 

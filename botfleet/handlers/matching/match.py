@@ -13,14 +13,16 @@ class Match:
 
     Attributes:
         command: the command, operator, prefix, contained word or reaction, as it was declared; of a command
-            that is a pattern, as it was written.
-        expression: what follows it, over all lines; empty where nothing does.
+            that is a pattern, as it was written; of a button or menu its `action_id`.
+        expression: what follows it, over all lines; empty where nothing does; of a button or menu what was
+            chosen.
         options: where `@command` has `options=`: by name, with True for one without a value.
         arguments: the words of the expression that belong to no option.
         groups: the groups of the pattern, in order; None for one that took no part.
         named: its named groups; `match["name"]` and `match[1]` are short for these.
         finds: where `@scan` found something: what `re.findall` gives.
         attachment: where `@attachment` found something: Slack's object.
+        action: of a button or menu: Slack's object.
     """
 
     command: str = ""
@@ -32,6 +34,7 @@ class Match:
     named: Mapping[str, str | None] = field(default_factory=dict)
     finds: tuple[Any, ...] = ()
     attachment: Mapping[str, Any] | None = None
+    action: Mapping[str, Any] | None = None
 
     def __getitem__(self, name: str | int) -> str | None:
         if isinstance(name, str):

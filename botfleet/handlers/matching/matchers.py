@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from ...slack.address import after_prefix
+from ..inputs import value_of
 from .conditions import Condition
 from .heard import Heard
 from .match import Match, Phrases, match_of
@@ -131,6 +133,68 @@ class ReactionMatcher:
         reaction = heard.event.payload.get("reaction")
         name = reaction.partition("::")[0] if isinstance(reaction, str) else ""
         return Match(command=name) if name in self._names else None
+
+
+class SlashMatcher:
+    """Slash commands of some names."""
+
+    def __init__(self, commands: Iterable[str]) -> None:
+        self._commands = frozenset(commands)
+
+    def __call__(self, heard: Heard) -> Match | None:
+        event = heard.event
+        if event.type != "slash_command" or event.command not in self._commands:
+            return None
+        return Match(command=event.command, expression=event.text.strip())
+
+
+class ActionMatcher:
+    """What was done to buttons and menus with some ids.
+
+    Args:
+        action_ids: as they are.
+        patterns: searched for in the ids of others.
+    """
+
+    def __init__(self, action_ids: Iterable[str], patterns: Iterable[Pattern] = ()) -> None:
+        self._ids = frozenset(action_ids)
+        self._patterns = tuple(patterns)
+
+    def __call__(self, heard: Heard) -> Match | None:
+        for action in heard.event.actions:
+            found = self._find(action)
+            if found is not None:
+                return found
+        return None
+
+    def _find(self, action: dict[str, Any]) -> Match | None:
+        name = action.get("action_id")
+        if not isinstance(name, str):
+            return None
+        chosen = value_of(action)
+        facts: dict[str, Any] = {
+            "command": name,
+            "expression": " ".join(chosen) if isinstance(chosen, list) else str(chosen or ""),
+            "action": action,
+        }
+        if name in self._ids:
+            return Match(**facts)
+        for pattern in self._patterns:
+            found = pattern.search(name)
+            if found is not None:
+                return match_of(found, **facts)
+        return None
+
+
+class CallbackMatcher:
+    """Views, shortcuts and old messages' buttons that the app calls by some names."""
+
+    def __init__(self, callback_ids: Iterable[str]) -> None:
+        self._ids = frozenset(callback_ids)
+
+    def __call__(self, heard: Heard) -> Match | None:
+        name = heard.event.callback_id
+        return Match(command=name) if name is not None and name in self._ids else None
 
 
 def anything(heard: Heard) -> Match:

@@ -15,7 +15,7 @@ from ..event import Event
 from ..handler import Handler
 from .counters import count, failed_counter
 from .retries import RetryPolicy, reason_of, tries
-from .runs import drop_late, texts
+from .runs import drop_late, texts, tickets
 from .scrubbing import Scrubber
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ class BatchRun:
 
 
 def _scrubber(events: Sequence[Event]) -> Scrubber:
-    return Scrubber(dict.fromkeys(texts(events), "<text>"))
+    return Scrubber({**dict.fromkeys(texts(events), "<text>"), **dict.fromkeys(tickets(events), "<url>")})
 
 
 def _done(failure: BatchFailed, most: int) -> int:

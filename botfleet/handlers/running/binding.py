@@ -10,6 +10,7 @@ import msgspec
 from celery import Celery
 
 from ...errors import (
+    AnswerTooLate,
     ConfigurationError,
     InvalidToken,
     PerhapsDone,
@@ -49,6 +50,7 @@ DEFAULT_OPTIONS: dict[str, Any] = {
         InvalidToken,
         TokenRevoked,
         TokenNotConnected,
+        AnswerTooLate,
         PerhapsDone,
     ),
     "retry_backoff": True,

@@ -65,6 +65,10 @@ def is_taken(rivals: Sequence[Rival], heard: Heard) -> bool:
 
 def _may_meet(one: Subscription, other: Subscription) -> bool:
     """Whether there can be an event that both want."""
+    if set(one.types).isdisjoint(other.types):
+        return False
+    if one.commands and other.commands:
+        return not set(one.commands).isdisjoint(other.commands)
     if one.words and other.words:
         return not set(one.words).isdisjoint(other.words)
     return True

@@ -126,7 +126,8 @@ class Run:
         try:
             options, arguments = form.parse(self.match.expression)
         except WrongOptions as exc:
-            self.client.reply(str(exc))
+            answer = self.client.respond if self.event.response_url else self.client.reply
+            answer(str(exc))
             return False
         self.match = replace(self.match, options=options, arguments=arguments)
         return True
@@ -158,6 +159,7 @@ class Run:
         if self.match is not None:
             secrets.update(dict.fromkeys(self.match.texts(), "<text>"))
         secrets.update(dict.fromkeys(self.client.secrets(), "<token>"))
+        secrets.update(dict.fromkeys(tickets([self.event]), "<url>"))
         return Scrubber(secrets).clean(exc)
 
 
@@ -191,10 +193,18 @@ def drop_late(handler: Handler[..., object], event: Event, context: HandlerConte
     return True
 
 
+def tickets(events: Iterable[Event]) -> Iterator[str]:
+    """What lets anybody answer events."""
+    for event in events:
+        yield from (one for one in (event.response_url, event.trigger_id) if one is not None)
+
+
 def texts(events: Iterable[Event]) -> Iterator[str]:
     """What people wrote in events."""
     for event in events:
         payload = event.payload
+        for entered in event.inputs.values():
+            yield from entered if isinstance(entered, list) else [str(entered or "")]
         for message in (payload, payload.get("message"), payload.get("previous_message")):
             if isinstance(message, dict):
                 attachments = message.get("attachments")

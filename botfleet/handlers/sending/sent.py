@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +37,15 @@ class Broadcast:
     sent: int = 0
     failed: int = 0
     stopped: int = 0
+
+
+def sent_of(answer: Mapping[str, Any], channel: str) -> Sent:
+    """The message that Slack's answer tells of, in a channel where it does not say so itself."""
+    ts = answer.get("ts") or answer.get("message_ts") or ""
+    return Sent(str(answer.get("channel") or channel), str(ts), shadow=answer.get("shadow") is True)
+
+
+def joined(pieces: Sequence[Sent]) -> Sent:
+    """The pieces of a text as one."""
+    first, *more = pieces
+    return replace(first, more=tuple(one.ts for one in more))
