@@ -157,10 +157,13 @@ class SlackApi:
         # What urllib says of an odd one would show it.
         if not url.startswith(schemes) or not url.isascii() or not url.isprintable() or " " in url:
             raise UsageError(f"the event's response_url is no {schemes[0]} address")
+        return _as_response(self._send(url, body))
+
+    def _send(self, url: str, body: dict[str, Any]) -> WebhookResponse:
         client = WebhookClient(
             url, timeout=self._timeout, ssl=self._tls, logger=_sdk_logger, retry_handlers=[]
         )
-        return _as_response(client.send_dict(body))
+        return client.send_dict(body)
 
     def _client(self, token: Token, retry_handlers: list[RetryHandler]) -> WebClient:
         return WebClient(

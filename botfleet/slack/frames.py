@@ -124,7 +124,7 @@ class Frame(msgspec.Struct, frozen=True, rename={"named_channel": "channel_id", 
         """What tells one use of a command, button or form from all others; empty for other events."""
         view = self._view
         if self.type in ("view_submission", "view_closed") and view.id:
-            return f"{view.id}:{view.hash}"
+            return f"{view.id}.{view.hash}"
         return self.trigger_id if isinstance(self.trigger_id, str) else ""
 
     @property

@@ -147,6 +147,37 @@ class Fleet:
         with self._acting():
             self._control.create_channel(channel.removeprefix("#"), private=private, team=self.team_id)
 
+    def slash(
+        self, command: str, text: str = "", *, channel: Place = "#general", user: str | None = None
+    ) -> None:
+        """Lets somebody give a slash command.
+
+        Args:
+            command: with its `/`.
+            text: what follows it.
+            channel: where, as with `say`.
+            user: who gives it; alice, where it is not somebody else's direct message.
+        """
+        with self._acting():
+            self._stage.hear_by_http(self.team_id)
+            who = user.removeprefix("@") if user else None
+            self._control.command(command, text, channel=_where(channel), team=self.team_id, user=who)
+
+    def click(self, message: Message, action_id: str, value: Any = None, user: str | None = None) -> None:
+        """Lets somebody use a button or a menu in a message.
+
+        Args:
+            message: of the bot's, with blocks; also one that only one person sees.
+            action_id: of the element.
+            value: what is chosen: an option's value, a list of such, a date; nothing for a button.
+            user: who does it; alice, where it is not somebody else's direct message.
+        """
+        with self._acting():
+            self._stage.hear_by_http(self.team_id)
+            who = user.removeprefix("@") if user else None
+            place, ts = message.channel_id, message.ts
+            self._control.interact(place, ts, action_id, value=value, team=self.team_id, user=who)
+
     def send(self, event: Mapping[str, Any]) -> None:
         """Sends the bot any event of Slack's; values like `@alice` and `#general` become ids."""
         with self._acting():

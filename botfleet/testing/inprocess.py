@@ -18,6 +18,7 @@ from ..handlers.builtin import with_ours
 from ..handlers.context import HandlerContext
 from ..handlers.loader import Loaded, load
 from ..model import Bot, Command
+from ..sandbox.apps import app_urls
 from ..sandbox.service import Options, Sandbox
 from ..secrets import Seal
 from ..settings import Settings
@@ -27,14 +28,17 @@ from . import given
 from .clock import Clock
 from .deliveries import Deliveries, Delivery
 from .holder import Holder
+from .outbox import InnerOutbox
 from .runner import Runner
 from .seen import Call
-from .slack import API_URL, InnerApi, InnerControl
+from .slack import API_URL, URL, InnerApi, InnerControl
 from .stage import Stage
 from .timers import Timers
 
 #: What the bot's user is called.
 BOT_NAME = "bot"
+#: Where the app would be told of commands and clicks; nothing is ever sent there.
+_APP_URLS = app_urls("http://botfleet.invalid")
 #: The group of the handlers' subscriptions in the store.
 _GROUP = "handler"
 #: Runs of handlers for one act; more than that is a bot that answers itself for ever.
@@ -71,7 +75,8 @@ class InProcess(Stage):
         settings = dataclasses.replace(settings, slack_api_url=API_URL, secret_keys=(), shards=1)
         self._settings, self._timezone = settings, timezone
         self._clock = clock = Clock(time.time(), self._pass_time)
-        sandbox = Sandbox(Options(teams=0, bot_name=BOT_NAME), clock, clock)
+        sandbox = Sandbox(Options(teams=0, bot_name=BOT_NAME, app=_APP_URLS), clock, clock)
+        sandbox.url = URL
         self.control = InnerControl(sandbox)
         self._api = api = InnerApi(settings, sandbox, clock)
         self._store = store = _Store(settings.shards, clock)
@@ -83,10 +88,13 @@ class InProcess(Stage):
         publish, refused = self._deliveries.publish, self._errors.append
         self._holder = Holder(store, self._bots.seal, api, sandbox, clock, publish, refused)
         store.collect = self._holder.collect
+        sandbox.outbox = InnerOutbox(store, settings.namespace, publish)
         self._context = HandlerContext(
             store=store, seal=self._bots.seal, settings=settings, api=api, clock=clock, sleep=clock.skip
         )
         self._runner: Runner | None = None
+        # The teams whose app hears by HTTP as well.
+        self._hearing: set[str] = set()
         self._timers = Timers(store, clock, lambda task, task_id, due: self._run(task, task_id, due, {}))
 
     @property
@@ -123,6 +131,11 @@ class InProcess(Stage):
 
     def run_timer(self, name: str) -> None:
         self._timers.run(name)
+
+    def hear_by_http(self, team: str) -> None:
+        if team not in self._hearing:
+            self._hearing.add(team)
+            self.control.install(team, transport="http")
 
     def _handle(self, deliveries: Sequence[Delivery]) -> None:
         wanted = deliveries[0].wanted

@@ -85,6 +85,9 @@ class Outside(Stage):
     def run_timer(self, name: str) -> None:
         _skip("its timers can't be run before they are due")
 
+    def hear_by_http(self, team: str) -> None:
+        _skip("there is no web role, which hears of slash commands and clicks")
+
     def close(self) -> None:
         """Takes the test's bots away again."""
         for team in self._teams:

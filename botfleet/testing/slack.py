@@ -13,8 +13,11 @@ from urllib.request import Request
 from slack_sdk import WebClient
 from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
 from slack_sdk.web.file_upload_v2_result import FileUploadV2Result
+from slack_sdk.webhook import WebhookResponse
 from tornado.httputil import HTTPFile, parse_body_arguments
 
+from ..handlers.sending.responding import RESPOND
+from ..sandbox.answering import respond
 from ..sandbox.answers import answer
 from ..sandbox.client import SandboxControl, SandboxError
 from ..sandbox.control import GETS, POSTS, messages
@@ -29,8 +32,9 @@ from ..webapi import SlackApi
 from .clock import Clock
 from .seen import Call
 
-#: Where the Web API would be; nothing is ever sent there.
-API_URL = "http://sandbox.invalid/api/"
+#: Where the sandbox and its Web API would be; nothing is ever sent there.
+URL = "http://sandbox.invalid/"
+API_URL = f"{URL}api/"
 
 
 class InnerControl(SandboxControl):
@@ -92,6 +96,15 @@ class InnerApi(SlackApi):
     def _client(self, token: Token, retry_handlers: list[RetryHandler]) -> WebClient:
         client = super()._client(token, [_Hurried(one, self._clock) for one in retry_handlers])
         return _InnerClient(client, self._sandbox, self.calls)
+
+    def _send(self, url: str, body: dict[str, Any]) -> WebhookResponse:
+        name = url.rpartition("/")[2]
+        occasion = self._sandbox.interactions.occasions.get(name)
+        told = respond(self._sandbox, name, json.dumps(body).encode())
+        team, error = occasion.team if occasion else None, None if told.status == 200 else told.body
+        self._sandbox.count_call(RESPOND, team, error)
+        self.calls.append((team.id if team else "", Call(RESPOND, error, dict(body))))
+        return WebhookResponse(url=url, status_code=told.status, body=told.body, headers={})
 
 
 class _InnerClient(WebClient):

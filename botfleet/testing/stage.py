@@ -54,3 +54,7 @@ class Stage(ABC):
     @abstractmethod
     def run_timer(self, name: str) -> None:
         """Runs a timer, due or not."""
+
+    @abstractmethod
+    def hear_by_http(self, team: str) -> None:
+        """Has the bot hear of slash commands and clicks in a team."""

@@ -234,7 +234,7 @@ def test_where_a_command_was_given(changes: dict[str, Any], scope: str) -> None:
     [
         ("slash_command", "T1:slash_command:1.2.abc"),
         ("block_actions", "T1:block_actions:1.2.abc"),
-        ("view_submission", "T1:view_submission:V1:77.h"),
+        ("view_submission", "T1:view_submission:V1.77.h"),
     ],
 )
 def test_each_use_has_an_id_that_its_copies_share(kind: str, ident: str) -> None:
