@@ -20,7 +20,7 @@ from .deployments import Deployment, deployment
 __all__ = ["deployment"]  # fixtures
 
 CODE = """
-from botfleet import command, on
+from botfleet import command, on, slash
 
 seen, noted = [], []
 
@@ -28,6 +28,11 @@ seen, noted = [], []
 def ping(event, client, match):
     seen.append(match.expression)
     client.reply("pong")
+
+@slash("/deploy")
+def deploy(event, client, match):
+    seen.append(match.expression)
+    client.respond("On its way.")
 
 @on("team_join", max_retries=1)
 def touchy(event):
@@ -105,3 +110,16 @@ def test_these_runs_are_not_counted(project: Project) -> None:
     assert {project.app.tasks[name].tally for name in project.app.tasks if name.startswith("elsewhere.")} == {
         None
     }
+
+
+def test_a_recorded_slash_command_is_answered_nobody(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    recorded = envelope("api", type="slash_command", command="/deploy", response_url="https://no.invalid/x")
+    # Its type stands in the envelope only.
+    del recorded["payload"]["type"]
+    counts = project.replay(recorded)
+    assert (counts.events, counts.wanted, counts.failed, project.seen) == (1, 1, 0, ["api"])
+    assert "shadow: respond of T1 in C1, 11 characters, was not sent" in caplog.text
+    assert "no.invalid" not in caplog.text
