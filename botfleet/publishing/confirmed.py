@@ -12,13 +12,13 @@ import logging
 import queue
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ..clock import Clock, MonotonicClock, monotonic_clock, wall_clock
 from ..errors import PublishError, PushedInPart
 from ..slack.envelope import Origin, wrap
 from ..slack.frames import Frame
 from ..store.base import Store
+from .deadlines import Deadlines
 from .gathering import Gathering
 from .lanes import count
 from .outgoing import Bundle, Outgoing
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 2.0
 #: Seconds within which a failed push is worth a second try: a connection that the broker closed meanwhile.
 _AT_ONCE = 1.0
+#: One event on its way, in parts, and what whoever waits for it waits for.
+_Waiting = tuple[Sequence[Outgoing], asyncio.Future[None]]
 #: Upper bounds of the lags that are told apart, seconds; what is longer counts as one more.
 LAG_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -51,13 +53,6 @@ class Lag:
         """Takes note of one."""
         self.counts[bisect_left(LAG_BOUNDS, seconds)] += 1
         self.seconds += max(seconds, 0.0)
-
-
-class _Waiting(NamedTuple):
-    """One event on its way, in parts, and who waits for it."""
-
-    parts: Sequence[Outgoing]
-    future: asyncio.Future[None]
 
 
 class ConfirmedPublisher:
@@ -94,11 +89,12 @@ class ConfirmedPublisher:
         self._sink = sink
         self._store = store
         self._buffer = buffer
-        self._patience = patience
+        self._deadlines = Deadlines[asyncio.Future[None]](patience, _give_up)
         self._clock = clock
         self._monotonic = monotonic
         # What waits for the thread; None asks it to end.
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        # Bytes of the envelopes that wait.
         self._weight = 0
         self._closing = False
         self._failing = False
@@ -120,15 +116,14 @@ class ConfirmedPublisher:
             raise PublishError("nobody knows yet what the handlers want: the store is away")
         self.counters.events += 1
         subscriptions = router.match(origin, frame)
-        if (tap := self.tap) is not None:
-            tap(origin, frame, raw, event_id, len(subscriptions))
+        if self.tap is not None:
+            self.tap(origin, frame, raw, event_id, len(subscriptions))
         if not subscriptions:
             return False
-        self.counters.wanted += 1
         now = self._clock()
         envelope = wrap(event_id, origin, frame, raw, now)
         event = Outgoing(event_id, envelope, now, queue_for(frame), subscriptions, origin.key)
-        await self._pushed(divide(event, frame) if router.divides else (event,), event.weight)
+        await self._pushed(divide(event, frame) if router.divides else (event,), len(envelope))
         return True
 
     def look(self) -> None:
@@ -160,22 +155,21 @@ class ConfirmedPublisher:
 
     async def _pushed(self, parts: Sequence[Outgoing], weight: int) -> None:
         """Returns when the broker has all parts of an event."""
-        weight *= len(parts)
+        self.counters.wanted += 1
         if self._closing or self._weight + weight > self._buffer:
             self.counters.dropped += 1
             raise PublishError("shutting down" if self._closing else "too many events wait for the broker")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        late = loop.call_later(self._patience, _give_up, future)
+        self._deadlines.begin(loop, future)
         self._weight += weight
-        self._queue.put(_Waiting(parts, future))
+        self._queue.put((parts, future))
         try:
             await future
         except BaseException:
             self.counters.dropped += 1
             raise
         finally:
-            late.cancel()
             self._weight -= weight
 
     # The thread's side
@@ -187,10 +181,12 @@ class ConfirmedPublisher:
         waiting = self._queue.get()
         while waiting is not None:
             # Nobody waits for it any more: it was refused, and comes again.
-            if not waiting.future.done():
+            parts, future = waiting
+            if not future.done():
                 batch.append(waiting)
-                work -= sum(part.work for part in waiting.parts)
-                size -= sum(part.size for part in waiting.parts)
+                for part in parts:
+                    work -= part.work
+                    size -= part.size
             if work <= 0 or size <= 0:
                 return batch
             try:
@@ -215,15 +211,14 @@ class ConfirmedPublisher:
         self._say(None)
         self.counters.published += new
         self.counters.copies += count(units) - count(left) - new
-        missing = _ids(left) if left else frozenset[str]()
-        done = [waiting for waiting in batch if waiting.parts[0].id not in missing] if missing else batch
-        now = self._clock()
-        for waiting in done:
-            self.lag.add(now - waiting.parts[0].received_at)
-        _settle(done, None)
-        if missing:
-            others = [waiting for waiting in batch if waiting.parts[0].id in missing]
+        if missing := _ids(left):
+            others = [waiting for waiting in batch if waiting[0][0].id in missing]
+            batch = [waiting for waiting in batch if waiting[0][0].id not in missing]
             _settle(others, PublishError("another process publishes it just now"))
+        _settle(batch, None)
+        now = self._clock()
+        for parts, _ in batch:
+            self.lag.add(now - parts[0].received_at)
 
     def _try(self, units: Sequence[Outgoing | Bundle]) -> int:
         """Pushes, a second time where the first failed at once."""
@@ -259,8 +254,8 @@ def _units_of(batch: Sequence[_Waiting]) -> list[Outgoing | Bundle]:
     """What is pushed: parts for batch handlers in bundles, which linger for nobody."""
     units: list[Outgoing | Bundle] = []
     gathering = Gathering()
-    for waiting in batch:
-        for part in waiting.parts:
+    for parts, _ in batch:
+        for part in parts:
             if not part.subscriptions[0].batch:
                 units.append(part)
             elif (finished := gathering.add(part)) is not None:
@@ -277,8 +272,8 @@ def _ids(units: Sequence[Outgoing | Bundle]) -> frozenset[str]:
 def _settle(batch: Sequence[_Waiting], failure: PublishError | None) -> None:
     """Tells those who wait, in their loops."""
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for waiting in batch:
-        by_loop.setdefault(waiting.future.get_loop(), []).append(waiting.future)
+    for _, future in batch:
+        by_loop.setdefault(future.get_loop(), []).append(future)
     for loop, futures in by_loop.items():
         # Closed: nobody waits there any more.
         with contextlib.suppress(RuntimeError):

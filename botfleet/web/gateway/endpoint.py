@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
 from ...errors import PublishError, StoreError
-from ..limits import BODY_TIME, SLACK_BODY
 from . import answers
 from .answers import Answer, Refused, malformed
+from .bodies import ClientGone, Reader
 from .counters import Counters
 from .forms import checks_certificate
 from .signature import SIGNATURE, Signed, single
@@ -22,10 +21,6 @@ logger = logging.getLogger(__name__)
 Handle = Callable[[bytes], Awaitable[Answer]]
 
 
-class ClientGone(Exception):
-    """Whoever asked is gone; nobody is to be answered."""
-
-
 class Endpoint:
     """One address: for one kind of request, of one app.
 
@@ -33,14 +28,21 @@ class Endpoint:
         signed: knows the app's signature; None where its secret is not known here.
         handle: what is done with what the app's signature is on.
         counters: of this process.
+        reader: reads bodies.
         forms: whether forms come here; with them Slack looks at an address's certificate, unsigned.
     """
 
     def __init__(
-        self, signed: Signed | None, handle: Handle, counters: Counters, forms: bool = False
+        self,
+        signed: Signed | None,
+        handle: Handle,
+        counters: Counters,
+        reader: Reader,
+        forms: bool = False,
     ) -> None:
         self._signed = signed
         self._handle = handle
+        self._reader = reader
         self._counters = counters
         self._forms = forms
 
@@ -68,10 +70,10 @@ class Endpoint:
             return answers.NOT_CONFIGURED
         headers = single(scope["headers"])
         if self._forms and SIGNATURE not in headers:
-            body = await read_body(headers, receive)
+            body = await self._reader.read(headers, receive)
             return answers.VERIFIED if checks_certificate(_text(body)) else answers.UNSIGNED
         stamp, signature = self._signed.check_time(headers)
-        body = await read_body(headers, receive)
+        body = await self._reader.read(headers, receive)
         self._signed.check_body(_text(body), stamp, signature)
         self._counters.received += 1
         if b"x-slack-retry-num" in headers:
@@ -84,41 +86,3 @@ def _text(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError:
         raise malformed("The body is not UTF-8.") from None
-
-
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, seconds: float = BODY_TIME) -> bytes:
-    """Reads a request's body.
-
-    Args:
-        headers: of the request.
-        receive: ASGI's.
-        seconds: within which it has to be there.
-
-    Raises:
-        Refused: it is too large, by its own word or in truth, or too slow.
-        ClientGone: it ended in the midst.
-    """
-    told = headers.get(b"content-length", b"")
-    if told.isdigit() and int(told[:20]) > SLACK_BODY:
-        raise Refused(answers.TOO_LARGE)
-    try:
-        async with asyncio.timeout(seconds):
-            return await _read(receive)
-    except TimeoutError:
-        raise Refused(answers.TOO_SLOW) from None
-
-
-async def _read(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientGone
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > SLACK_BODY:
-            raise Refused(answers.TOO_LARGE)
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)

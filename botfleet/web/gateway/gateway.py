@@ -20,6 +20,7 @@ from ...holder.tap import Tap
 from ...holder.threads import WatchedThread, Watcher
 from ...publishing.confirmed import ConfirmedPublisher
 from ...publishing.publisher import Sink
+from .bodies import Reader
 from .counters import Counters
 from .directory import Directory
 from .endpoint import Endpoint
@@ -61,8 +62,9 @@ class Gateway:
         self._directory = Directory(fleet.store, run)
         handling = Handling(fleet, self.publisher, self._directory, self.counters, run)
         self.endpoints: dict[str, Endpoint] = {}
+        reader = Reader()
         for namespace, app in fleet.settings.slack_apps.items():
-            made = self._endpoints_of(app, handling)
+            made = self._endpoints_of(app, handling, reader)
             self.endpoints |= {f"{path}/{namespace}": one for path, one in made.items() if namespace}
             if namespace == fleet.settings.namespace:
                 self.endpoints |= made
@@ -116,7 +118,7 @@ class Gateway:
 
     # Steps
 
-    def _endpoints_of(self, app: SlackApp, handling: Handling) -> dict[str, Endpoint]:
+    def _endpoints_of(self, app: SlackApp, handling: Handling, reader: Reader) -> dict[str, Endpoint]:
         signed = Signed(app.signing_secret, self._clock) if app.signing_secret.strip() else None
         kinds = {"events": handling.event, "commands": handling.command, "interactive": handling.interaction}
         return {
@@ -124,6 +126,7 @@ class Gateway:
                 signed,
                 functools.partial(handle, app.namespace),
                 self.counters,
+                reader,
                 forms=kind != "events",
             )
             for kind, handle in kinds.items()

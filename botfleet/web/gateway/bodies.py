@@ -1,0 +1,82 @@
+"""Bodies of requests: bounded in size, and in the time that they may take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.types import Receive
+
+from ...publishing.deadlines import Deadlines
+from ..limits import BODY_TIME, SLACK_BODY
+from . import answers
+from .answers import Refused
+
+#: Tells a body's deadline from other reasons to end a task.
+_LATE = "the body is late"
+
+
+class ClientGone(Exception):
+    """Whoever asked is gone; nobody is to be answered."""
+
+
+class Reader:
+    """Reads bodies.
+
+    Args:
+        seconds: within which each has to be there.
+    """
+
+    def __init__(self, seconds: float = BODY_TIME) -> None:
+        self._deadlines = Deadlines[asyncio.Task[Any]](seconds, self._end)
+        # Tasks that read; they go on to other things afterwards.
+        self._reading: set[asyncio.Task[Any]] = set()
+
+    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """Reads a request's body.
+
+        Args:
+            headers: of the request.
+            receive: ASGI's.
+
+        Raises:
+            Refused: it is too large, by its own word or in truth, or too slow.
+            ClientGone: it ended in the midst.
+        """
+        told = headers.get(b"content-length", b"")
+        if len(told) > 6 and (len(told) > 12 or not told.isdigit() or int(told) > SLACK_BODY):
+            raise Refused(answers.TOO_LARGE)
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading.add(task)
+        self._deadlines.begin(task.get_loop(), task)
+        try:
+            return await _read(receive)
+        except asyncio.CancelledError as exc:
+            if exc.args != (_LATE,):
+                raise
+            task.uncancel()
+            raise Refused(answers.TOO_SLOW) from None
+        finally:
+            self._reading.discard(task)
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        if task in self._reading:
+            task.cancel(_LATE)
+
+
+async def _read(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > SLACK_BODY:
+            raise Refused(answers.TOO_LARGE)
+        more = message.get("more_body", False)
+        parts.append(part)
+    return b"".join(parts)
