@@ -44,6 +44,9 @@ def test_from_the_button_to_the_dashboard(page: Page, up: Upped, team: str, shot
     allow(page, team)
     heading(page, f"{team} has the bot now")
     shot(page, "install-done")
+    up.sandbox.say("@alice", "ping", team=team)
+    assert up.sandbox.wait_for_message(team=team)["text"] == "pong"
+
     page.goto(f"{up.web_url}/dashboard/teams")
     expect(page.get_by_role("link", name=team)).to_be_visible()
 

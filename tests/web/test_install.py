@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -186,8 +187,12 @@ def test_a_team_is_added(site: Site, slack: CannedSlack) -> None:
     assert "@pingbot" in page
     (bot,) = site.bots()
     assert (bot.key, bot.transport, bot.desired, bot.bot_user_id) == ("T1", "http", "running", "U1")
-    form = slack.asked("oauth.v2.access")[0].fields["form"]
-    assert parse_qs(form) == {"code": [CODE], "redirect_uri": ["http://localhost:8080/slack/oauth_redirect"]}
+    (asked,) = slack.asked("oauth.v2.access")
+    assert asked.token == f"Basic {b64encode(b'11.22:client-secret').decode()}"
+    assert parse_qs(asked.fields["form"]) == {
+        "code": [CODE],
+        "redirect_uri": ["http://localhost:8080/slack/oauth_redirect"],
+    }
 
 
 def test_a_classic_apps_bot_speaks_rtm_in_its_namespace(site: Site, slack: CannedSlack) -> None:
