@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -76,14 +77,17 @@ def test_a_forged_state_adds_nothing(make_page: MakePage, up: Upped, shot: Shot)
     expect(page.get_by_role("link", name="Add to Slack")).to_be_visible()
 
 
-def test_a_link_that_was_passed_on_is_refused(make_page: MakePage, up: Upped, team: str) -> None:
+def test_a_link_that_was_passed_on_is_refused(make_page: MakePage, up: Upped, team: str, shot: Shot) -> None:
     first, second = make_page(), make_page(expected=("403",))
     begin(first, up)
-    first.route("**/slack/oauth_redirect**", lambda route: route.fulfill(status=204))
-    with first.expect_request("**/slack/oauth_redirect**") as passed_on:
-        allow(first, team)
-    second.goto(passed_on.value.url)
+    place = up.sandbox.team(team)["team_id"]
+    with httpx2.Client(trust_env=False) as outside:
+        back = outside.post(first.url, data={"decision": "allow", "place": place}).headers["location"]
+    second.goto(back)
     heading(second, "Begun in another browser")
+    shot(second, "install-other-browser")
+    first.goto(back)
+    heading(first, f"{team} has the bot now")
 
 
 def test_on_a_phone(make_page: MakePage, up: Upped, team: str, shot: Shot) -> None:
