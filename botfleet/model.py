@@ -249,6 +249,10 @@ class HolderInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rate: float = 0.0
     #: The version of the subscriptions that events are published by.
     subscriptions: int = 0
+    #: Events left out because they were published already.
+    copies: int = 0
+    #: Connections opened anew, by reason: see `slack/reconnects.py`.
+    reconnects: dict[str, int] = {}
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -253,6 +253,8 @@ class Holder:
             malformed=self.reactor.malformed,
             standby=not self._ownership.epochs,
             subscriptions=self._keeper.subscriptions,
+            copies=counters.copies,
+            reconnects={why: times for why, times in self.reactor.reconnects.items() if times},
         )
 
     def describe(self, limit: int) -> dict[str, Any]:

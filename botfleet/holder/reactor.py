@@ -26,6 +26,7 @@ from ..model import Bot
 from ..slack import session as rtm
 from ..slack.envelope import Origin
 from ..slack.frames import Frame, decode, peek_type
+from ..slack.reconnects import REASONS, Reason, reason_of
 from .link import Link, LinkClosed
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,8 @@ class Reactor:
         self.connections: dict[str, Connection] = {}
         #: Frames that were no JSON objects.
         self.malformed = 0
+        #: Connections that were opened anew, or are to be, by reason.
+        self.reconnects: dict[Reason, int] = dict.fromkeys(REASONS, 0)
         self._surroundings = surroundings
         self._timing = timing
         self._clock = clock
@@ -331,10 +334,14 @@ class Reactor:
             case rtm.Close(number):
                 if number in connection.links:
                     self._release(connection, connection.links[number])
-            case rtm.Connect(number):
+            case rtm.Connect(number, instead):
+                if instead:
+                    self.reconnects[instead] += 1
                 self._surroundings.connect(connection, number)
             case rtm.Report():
                 connection.reported = action, self._clock()
+                if action.retry_in is not None:
+                    self.reconnects[reason_of(action.error)] += 1
                 self._surroundings.report(connection, action)
             case rtm.Emit():
                 self._surroundings.emit(connection, action)

@@ -26,6 +26,7 @@ from ..slack.backoff import Backoff
 from ..slack.envelope import Identifier, Origin, wrap
 from ..slack.frames import Frame
 from .gathering import Gathering
+from .lag import Lag
 from .lanes import Lanes, count
 from .outgoing import Bundle, Outgoing
 from .router import Router, queue_for
@@ -112,6 +113,7 @@ class Publisher:
         # Events had to wait for the broker: some may be stale.
         self._behind = False
         self.counters = Counters()
+        self.lag = Lag()
         self.router = Router()
         #: While somebody watches what comes in.
         self.tap: Tap | None = None
@@ -345,6 +347,8 @@ class Publisher:
         backoff.reset()
         self.counters.published += new
         self.counters.copies += count(self._batch) - count(left) - new
+        if not left:
+            self.lag.note(self._batch, self._clock())
         self._forget(left, pause)
         # Half empty, not just one batch less: a broker that is too slow is one alarm, not one a second.
         if self._alarmed and self._weight <= self._buffer // 2:

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 from ..clock import Chance, chance
 from ..errors import SlackError
@@ -24,6 +24,7 @@ from ..model import Answer, Command, State
 from .backoff import Backoff
 from .errors import Group, classify, of_frame
 from .frames import FRAME_LIMIT, Frame, encode
+from .reconnects import Reason
 
 #: Slack drops a typing indicator that comes sooner after the last one, seconds.
 TYPING_INTERVAL = 3.0
@@ -68,6 +69,8 @@ class Connect:
     """Open a link, and say `opened` or `failed` with this number."""
 
     link: int
+    #: Why it takes the place of one that works; empty where it does not.
+    instead: Reason | Literal[""] = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,7 @@ class Session:
         Slack's limits are the team's, whatever the token: one that is rate limited waits on.
         """
         if self.phase is Phase.CONNECTED:
-            return self._replace(now)
+            return self._replace(now, "restart")
         # The former link stays: a second restart, too, must leave no gap.
         closing: list[Action] = [Close(self.link)] if self.link else []
         self.link = 0
@@ -332,13 +335,13 @@ class Session:
 
     # Steps
 
-    def _connect(self, now: float) -> list[Action]:
+    def _connect(self, now: float, instead: Reason | Literal[""] = "") -> list[Action]:
         self.phase = Phase.CONNECTING
         self._deadline = None
         self.link = self._next_link
         self._next_link += 1
         announce: list[Action] = [] if self._retiring else [Report("connecting")]
-        return [*announce, Connect(self.link)]
+        return [*announce, Connect(self.link, instead)]
 
     def _hold_back(self, now: float) -> list[Action]:
         delay = self._not_before - now
@@ -346,10 +349,10 @@ class Session:
         self._deadline = now + delay
         return [Report("rate_limited", "ratelimited", delay)]
 
-    def _replace(self, now: float) -> list[Action]:
+    def _replace(self, now: float, why: Reason) -> list[Action]:
         closing: list[Action] = [Close(self._retiring)] if self._retiring else []
         self._retiring = self.link
-        return [*closing, *self._connect(now)]
+        return [*closing, *self._connect(now, why)]
 
     def _drop(self) -> list[Action]:
         links = [link for link in (self._retiring, self.link) if link]
@@ -437,7 +440,7 @@ class Session:
         if link != self.link or self.phase is not Phase.CONNECTED:
             return [Publish(frame, raw)]
         if now - self._connected_at >= STABLE:
-            return [Publish(frame, raw), *self._replace(now)]
+            return [Publish(frame, raw), *self._replace(now, "goodbye")]
         # A goodbye after each hello must not become a loop without a pause.
         self._retiring, self.link = self.link, 0
         return [Publish(frame, raw), *self._wait(now, "goodbye")]
