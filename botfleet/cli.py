@@ -260,7 +260,7 @@ def message(team: str, channel: str, text: str, namespace: str | None) -> None:
         raise click.ClickException(result["error"])
 
 
-# Settings and keys
+# Settings
 
 
 @fleet.command()
@@ -281,19 +281,6 @@ def settings(as_json: bool) -> None:
         print_json(shown)
     else:
         click.echo(tables.table(["SETTING", "VALUE"], ([name, str(value)] for name, value in shown.items())))
-
-
-@fleet.group(cls=FleetGroup)
-def keys() -> None:
-    """Keys that seal tokens."""
-
-
-@keys.command("new")
-def new_key() -> None:
-    """Print a new key for BOTFLEET_SECRET_KEYS; put it in front of the old ones."""
-    from .secrets import Seal
-
-    click.echo(Seal.new_key())
 
 
 for command in (web, init, handlers, events, replay, holders, drain, rebalance, sandbox):

@@ -200,6 +200,11 @@ class Census:
                 self._latest = self._latest.changed(key, team)
         return team
 
+    def expire(self) -> None:
+        """Has the bots read anew for whoever asks next: this process has changed many of them."""
+        with self._lock:
+            self._fresh_until = 0.0
+
     def _read_beside(self) -> None:
         try:
             self._read()

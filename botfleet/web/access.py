@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-import secrets
+import ipaddress
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -15,15 +13,22 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ..access_keys import find_key, new_key
 from ..model import AccessKey, Rights
 from . import sessions
 from .context import WebContext, context_of
 from .problems import Problem
 
+__all__ = ["Access", "Caller", "Rule", "address_of", "authenticate", "guarded", "known_key", "new_key"]
+
+logger = logging.getLogger(__name__)
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 #: Methods that change nothing.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_KEY = re.compile(r"bfk_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
+#: Wrong keys within a window of so many seconds that one address may send.
+_WINDOW = 60.0
+_TRIES = 20
 
 
 class Access(Enum):
@@ -82,30 +87,6 @@ class Rule:
         return self.methods.split()
 
 
-# Keys
-
-
-def new_key(name: str, rights: Rights, now: float) -> tuple[str, AccessKey]:
-    """Makes a key: the key itself, which nobody keeps, and what the store knows of it."""
-    key_id = secrets.token_hex(4)
-    key = f"bfk_{key_id}_{secrets.token_urlsafe(32)}"
-    return key, AccessKey(id=key_id, name=name, rights=rights, digest=digest_of(key), created_at=now)
-
-
-def digest_of(key: str) -> str:
-    """What the store knows of a key. Keys are random, so that one round of hashing is enough."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def known_key(context: WebContext, key: str) -> AccessKey | None:
-    """The key as the store knows it; None for one that is wrong or was removed. Blocks."""
-    matched = _KEY.fullmatch(key)
-    found = context.fleet.store.access_key(matched[1]) if matched else None
-    if found is None or not hmac.compare_digest(found.digest, digest_of(key)):
-        return None
-    return found
-
-
 # Requests
 
 
@@ -118,17 +99,53 @@ async def authenticate(request: Request) -> Caller | None:
     context = context_of(request)
     if context.open:
         return Caller("everybody", "admin", "open")
-    sent = request.headers.get("authorization")
-    if sent is not None:
-        scheme, _, key = sent.partition(" ")
-        found = await context.run(known_key, context, key.strip()) if scheme.lower() == "bearer" else None
+    sent = request.headers.getlist("authorization")
+    if sent:
+        found = await context.run(known_key, context, _key_in(sent))
         if found is None:
-            raise _unauthenticated("The key is wrong or was removed.")
+            raise await context.run(_wrong_key, context, address_of(request))
         return Caller(found.name, found.rights, "key")
     session = await sessions.current(request)
     if session is None:
         return None
     return Caller(session.key.name, session.key.rights, "session", session)
+
+
+def known_key(context: WebContext, key: str) -> AccessKey | None:
+    """The key as the store knows it; None for one that is wrong or was removed. Blocks."""
+    return find_key(context.fleet.store, key)
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from: an IPv4 address, or the network that an IPv6 one's owner has."""
+    try:
+        address = ipaddress.ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return "an unknown address"
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def _key_in(sent: list[str]) -> str:
+    """The key of an Authorization header; empty where there is none, or are several."""
+    scheme, _, key = sent[0].partition(" ")
+    return key.strip() if scheme.lower() == "bearer" and len(sent) == 1 else ""
+
+
+def _wrong_key(context: WebContext, address: str) -> Problem:
+    """Counts a wrong key, and says how it is refused. Right ones never are: people share addresses."""
+    tries = context.fleet.store.hits(f"wrong-key:{address}", _WINDOW)
+    if tries in (1, _TRIES + 1):
+        logger.warning("Somebody at %s uses a wrong key", address, extra={"action": "web.wrong_key"})
+    if tries > _TRIES:
+        return Problem(
+            429,
+            "too_many_wrong_keys",
+            "Too many wrong keys came from this address; wait for a minute.",
+            headers={"Retry-After": f"{_WINDOW:.0f}"},
+        )
+    return _unauthenticated("The key is wrong or was removed.", 'error="invalid_token"')
 
 
 def guarded(rule: Rule) -> Endpoint:
@@ -141,7 +158,7 @@ def guarded(rule: Rule) -> Endpoint:
         if caller is None:
             return _lead_in(request, rule)
         if rule.access in _ADMINS and not caller.is_admin:
-            raise Problem(403, "forbidden", "This needs a key with admin rights.")
+            raise _forbidden(caller)
         if request.method not in SAFE_METHODS:
             await sessions.check_origin(request, caller.session, keyed=caller.via == "key")
         request.scope["caller"] = caller
@@ -159,5 +176,12 @@ def _lead_in(request: Request, rule: Rule) -> Response:
     return RedirectResponse(f"/sign-in?next={quote(request.url.path + query, safe='/')}", 303)
 
 
-def _unauthenticated(message: str) -> Problem:
-    return Problem(401, "unauthenticated", message, headers={"WWW-Authenticate": 'Bearer realm="botfleet"'})
+def _unauthenticated(message: str, more: str = "") -> Problem:
+    challenge = ", ".join(filter(None, ('Bearer realm="botfleet"', more)))
+    return Problem(401, "unauthenticated", message, headers={"WWW-Authenticate": challenge})
+
+
+def _forbidden(caller: Caller) -> Problem:
+    challenge = 'Bearer realm="botfleet", error="insufficient_scope"'
+    headers = {"WWW-Authenticate": challenge} if caller.via == "key" else {}
+    return Problem(403, "forbidden", "This needs a key with admin rights.", headers=headers)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ..errors import BotfleetError
@@ -30,7 +32,7 @@ def make_app(context: WebContext, rules: Sequence[Rule] = RULES) -> Starlette:
         Middleware(Bodies),
     ]
     app = Starlette(
-        routes=[Route(rule.path, guarded(rule), methods=rule.all_methods) for rule in rules],
+        routes=[_route(path, group) for path, group in _by_path(rules).items()],
         middleware=middleware,
         exception_handlers={
             Problem: on_problem,
@@ -40,4 +42,26 @@ def make_app(context: WebContext, rules: Sequence[Rule] = RULES) -> Starlette:
         },
     )
     app.state.context = context
+    app.state.rules = rules
+    # Leading from /x/ to /x would send whoever asks to the host that the request itself names.
+    app.router.redirect_slashes = False
     return app
+
+
+def _by_path(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.path, []).append(rule)
+    return found
+
+
+def _route(path: str, rules: Sequence[Rule]) -> Route:
+    """One route for all methods of a path, so that its 405 tells of all of them."""
+    endpoints = {method: guarded(rule) for rule in rules for method in rule.all_methods}
+    if "GET" in endpoints:
+        endpoints.setdefault("HEAD", endpoints["GET"])
+
+    async def endpoint(request: Request) -> Response:
+        return await endpoints[request.method](request)
+
+    return Route(path, endpoint, methods=list(endpoints))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import assets, health, sign_in
 from .access import Access, Rule
+from .api import description, fleet, teams
 from .gateway import views as gateway
 from .install import endpoints as install
 
@@ -26,6 +27,29 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", "/slack/commands/{namespace}", gateway.receive, Access.SLACK),
     Rule("POST", "/slack/interactive", gateway.receive, Access.SLACK),
     Rule("POST", "/slack/interactive/{namespace}", gateway.receive, Access.SLACK),
+    # The REST API
+    Rule("GET", "/api", fleet.show_links, Access.PUBLIC),
+    Rule("GET", "/api/openapi.json", description.show_openapi, Access.PUBLIC),
+    Rule("GET", "/api/docs", description.show_docs, Access.PUBLIC),
+    Rule("GET", "/api/status", fleet.show_status, Access.READ),
+    Rule("GET", "/api/teams", teams.list_teams, Access.READ),
+    Rule("POST", "/api/teams", teams.add_team, Access.ADMIN),
+    Rule("GET", "/api/teams/{key}", teams.show_team, Access.READ),
+    Rule("DELETE", "/api/teams/{key}", teams.remove_team, Access.ADMIN),
+    Rule("GET", "/api/teams/{key}/history", teams.show_history, Access.READ),
+    Rule("POST", "/api/teams/{key}/update", teams.update_team, Access.ADMIN),
+    Rule("POST", "/api/teams/{key}/check", teams.check_team, Access.ADMIN),
+    Rule("POST", "/api/teams/{key}/start", teams.start_team, Access.ADMIN),
+    Rule("POST", "/api/teams/{key}/stop", teams.stop_team, Access.ADMIN),
+    Rule("POST", "/api/teams/{key}/restart", teams.restart_team, Access.ADMIN),
+    Rule("POST", "/api/start", teams.start_teams, Access.ADMIN),
+    Rule("POST", "/api/stop", teams.stop_teams, Access.ADMIN),
+    Rule("POST", "/api/restart", teams.restart_teams, Access.ADMIN),
+    Rule("GET", "/api/holders", fleet.list_holders, Access.READ),
+    Rule("POST", "/api/holders/{name}/drain", fleet.drain_holder, Access.ADMIN),
+    Rule("DELETE", "/api/holders/{name}/drain", fleet.undo_drain, Access.ADMIN),
+    Rule("GET", "/api/handlers", fleet.list_handlers, Access.READ),
+    Rule("GET", "/api/queues", fleet.list_queues, Access.READ),
     # Files that pages need
     Rule("GET", "/static/{name:path}", assets.show, Access.PUBLIC),
 )

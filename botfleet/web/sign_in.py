@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
 
@@ -10,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from . import sessions
-from .access import known_key
+from .access import address_of, known_key
 from .context import WebContext, context_of
 from .pages import render
 
@@ -42,7 +41,7 @@ async def sign_in(request: Request) -> Response:
     await sessions.check_origin(request, None)
     context, form = context_of(request), await request.form()
     wanted = own_path(form.get("next"))
-    address = _address_of(request)
+    address = address_of(request)
     if await context.run(_is_too_much, context, address):
         return _refuse_for_a_time(request, wanted)
     response = RedirectResponse(wanted, 303)
@@ -93,14 +92,3 @@ def _refuse_for_a_time(request: Request, wanted: str) -> Response:
     )
     page.headers["Retry-After"] = f"{_WINDOW:.0f}"
     return page
-
-
-def _address_of(request: Request) -> str:
-    """Where a request comes from: an IPv4 address, or the network that an IPv6 one's owner has."""
-    try:
-        address = ipaddress.ip_address(request.client.host if request.client else "")
-    except ValueError:
-        return "an unknown address"
-    if address.version == 4:
-        return str(address)
-    return str(ipaddress.ip_network((address, 64), strict=False))

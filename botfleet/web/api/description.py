@@ -1,0 +1,32 @@
+"""`/api/openapi.json`, and the same as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..access import Rule
+from ..context import context_of
+from ..pages import render
+from .openapi import describe
+
+
+async def show_openapi(request: Request) -> Response:
+    """`GET /api/openapi.json`."""
+    return JSONResponse(_description(request), headers={"Cache-Control": "no-cache"})
+
+
+async def show_docs(request: Request) -> Response:
+    """`GET /api/docs`."""
+    return render(request, "api.html", description=_description(request))
+
+
+def _description(request: Request) -> dict[str, Any]:
+    state = request.app.state
+    if not hasattr(state, "description"):
+        rules = cast("Sequence[Rule]", state.rules)
+        state.description = describe(rules, context_of(request).settings.web_url)
+    return cast("dict[str, Any]", state.description)
