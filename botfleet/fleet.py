@@ -315,7 +315,7 @@ class Fleet:
         token = self.open(argument)
         identity = self.api.auth_test(token)
         if only_of not in (None, _home(identity)):
-            raise UsageError(f"the token is another team's, and not {only_of}'s")
+            raise InvalidToken("other_team", detail=f"the token is another team's, and not {only_of}'s")
         known = self.find(_home(identity), namespace)
         return self._put(identity, token, known.namespace, known.transport, lambda old: True)
 

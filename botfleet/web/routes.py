@@ -36,7 +36,7 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", "/api/teams", teams.add_team, Access.ADMIN),
     Rule("GET", "/api/teams/{key}", teams.show_team, Access.READ),
     Rule("DELETE", "/api/teams/{key}", teams.remove_team, Access.ADMIN),
-    Rule("GET", "/api/teams/{key}/history", teams.show_history, Access.READ),
+    Rule("GET", "/api/history/{key}", teams.show_history, Access.READ),
     Rule("POST", "/api/teams/{key}/update", teams.update_team, Access.ADMIN),
     Rule("POST", "/api/teams/{key}/check", teams.check_team, Access.ADMIN),
     Rule("POST", "/api/teams/{key}/start", teams.start_team, Access.ADMIN),

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from botfleet.errors import InvalidToken, SealError, StoreUnavailable, TokenNotConnected, UsageError
+from botfleet.errors import InvalidToken, SealError, StoreUnavailable, TokenNotConnected
 from botfleet.fleet import Fleet, Result
 from botfleet.handlers.declaring.classes import listeners_group
 from botfleet.model import Bot, Command, HolderInfo, Status, Subscription
@@ -492,7 +492,7 @@ def test_another_teams_token_is_refused_where_one_team_is_meant(
     before = bot_of(fleet, other.id)
     result = fleet.update_token(other.token, only_of=team.id)
     assert "another team's" in refused(result)
-    assert isinstance(result.cause, UsageError)
+    assert isinstance(result.cause, InvalidToken)
     assert bot_of(fleet, other.id) == before
     assert fleet.update_token(team.token, only_of=team.id).ok
 

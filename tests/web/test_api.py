@@ -187,7 +187,8 @@ def test_a_wrong_parameter_is_named_with_what_is_expected(
 
 
 def test_a_wrong_cursor_is_refused(client: TestClient) -> None:
-    assert "cursor" in error(client.get("/api/teams?cursor=abc"), 400)["message"]
+    assert error(client.get("/api/teams?cursor=abc"), 404)["code"] == "unknown_cursor"
+    assert error(client.get("/api/teams?cursor=/"), 400)["detail"]["field"] == "cursor"
 
 
 def test_a_bot_is_added_once(client: TestClient, memory_store: MemoryStore) -> None:
@@ -226,11 +227,11 @@ def test_a_bot_is_stopped_started_restarted_and_removed(
     assert before is not None
     assert after is not None
     assert after.generation > before.generation
-    assert client.get("/api/teams/T1/history").json()["history"][0]["what"]
+    assert client.get("/api/history/T1").json()["history"][0]["what"]
     removed = client.delete("/api/teams/T1")
     assert (removed.status_code, removed.content) == (204, b"")
     assert error(client.get("/api/teams/T1"), 404)["code"] == "unknown_team"
-    assert client.get("/api/teams/T1/history").json()["history"][0]["what"] == "bot_removed"
+    assert client.get("/api/history/T1").json()["history"][0]["what"] == "bot_removed"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_a_bot_that_is_not_there(client: TestClient, memory_store: MemoryStore, 
     add(memory_store, bot("T1"))
     for response in (
         client.get(f"/api/teams/{key}"),
-        client.get(f"/api/teams/{key}/history"),
+        client.get(f"/api/history/{key}"),
         client.delete(f"/api/teams/{key}"),
         *(client.post(f"/api/teams/{key}/{do}") for do in ("update", "check", "start", "stop", "restart")),
     ):
@@ -267,8 +268,8 @@ def test_a_bot_gets_a_new_token_of_its_own_team_only(
     assert client.post("/api/teams/T1/update", json={}).status_code == 200
     assert client.post("/api/teams/T1/update").json()["key"] == "T1"
     slack.give("auth.test", answer(ok=True, team="Other", team_id="T2", user_id="U0", bot_id="B0"))
-    found = error(client.post("/api/teams/T1/update", json={"token": f"{SECRET}-3"}), 400)
-    assert "another team's" in found["message"]
+    found = error(client.post("/api/teams/T1/update", json={"token": f"{SECRET}-3"}), 409)
+    assert found["code"] == "other_team"
 
 
 def test_what_slack_says_of_a_token(client: TestClient, slack: CannedSlack) -> None:
@@ -291,9 +292,9 @@ def test_a_token_that_was_sealed_with_a_key_that_is_gone(
 @pytest.mark.parametrize(
     ("said", "status", "code"),
     [
-        ({"error": "invalid_auth"}, 422, "token_refused"),
-        ({"error": "account_inactive"}, 422, "token_refused"),
-        ({"error": "missing_scope"}, 422, "slack_refused"),
+        ({"error": "invalid_auth"}, 409, "token_refused"),
+        ({"error": "account_inactive"}, 409, "token_refused"),
+        ({"error": "missing_scope"}, 409, "slack_refused"),
         ({"error": "fatal_error"}, 502, "slack_failed"),
         ({"error": "ratelimited", "status": 429, "headers": {"Retry-After": "30"}}, 503, "rate_limited"),
         ({"error": "x", "status": 500}, 502, "slack_failed"),

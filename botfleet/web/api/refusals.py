@@ -43,12 +43,14 @@ def _of_slack(exc: SlackError) -> Problem:
         return unknown_team()
     if isinstance(exc, InvalidToken) and exc.error == "invalid_token":
         return Problem(400, "invalid_token", f"{exc.detail}.", detail)
+    if isinstance(exc, InvalidToken) and exc.error == "other_team":
+        return Problem(409, "other_team", f"{exc.detail}.")
     if isinstance(exc, InvalidToken | TokenRevoked):
-        return Problem(422, "token_refused", f"Slack refuses the token: {exc.error}.", detail)
+        return Problem(409, "token_refused", f"Slack refuses the token: {exc.error}.", detail)
     if isinstance(exc, ConnectionRateLimited):
         return _later(503, "rate_limited", "Slack asks to wait.", exc)
     if exc.fatal:
-        return Problem(422, "slack_refused", f"Slack refuses: {exc.error}.", detail)
+        return Problem(409, "slack_refused", f"Slack refuses: {exc.error}.", detail)
     if exc.error in ("unreachable", "timeout"):
         return _later(503, "slack_unreachable", "Slack can't be reached just now.", exc)
     return _later(502, "slack_failed", f"Slack failed: {exc.error}.", exc)

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 from msgspec import UnsetType
 
+from ...errors import UsageError
 from ...fleet import Result
 from ...model import Bot, bot_key, split_key
 from ...overview import Query, Team
+from ..problems import Problem
 from .operations import Call, Reply, operation
 from .refusals import problem_of, unknown_team
 from .values import (
@@ -31,12 +33,12 @@ from .values import (
 T = TypeVar("T")
 
 _KEY_FORM = re.compile(KEY)
-#: What Slack being away or refusing a token is.
-_SLACKS = (422, 502)
+#: What Slack failing, or refusing a token, is.
+_SLACKS = (409, 502)
 _OF_ONE = (404,)
 
 
-@operation("List bots", {200: TeamsPage}, query=TeamsQuery)
+@operation("List bots", {200: TeamsPage}, (404,), query=TeamsQuery)
 def list_teams(call: Call[TeamsQuery, None]) -> Reply:
     """A page of the bots that are asked for, as they were a few seconds ago.
 
@@ -44,18 +46,20 @@ def list_teams(call: Call[TeamsQuery, None]) -> Reply:
     meanwhile.
     """
     asked = call.query
-    page = call.context.census.now().page(
-        Query(
-            search=asked.q,
-            statuses=asked.status,
-            namespace=_or_none(asked.namespace),
-            transport=_or_none(asked.transport),
-            holder=_or_none(asked.holder),
-            sort=asked.sort,
-            limit=asked.limit,
-            cursor=asked.cursor,
-        )
+    query = Query(
+        search=asked.q,
+        statuses=asked.status,
+        namespace=_or_none(asked.namespace),
+        transport=_or_none(asked.transport),
+        holder=_or_none(asked.holder),
+        sort=asked.sort,
+        limit=asked.limit,
+        cursor=asked.cursor,
     )
+    try:
+        page = call.context.census.now().page(query)
+    except UsageError as exc:
+        raise Problem(404, "unknown_cursor", f"{exc}.") from exc
     return Reply(
         TeamsPage(
             teams=list(page.teams), total=page.total, next=page.next or None, previous=page.previous or None
@@ -63,7 +67,7 @@ def list_teams(call: Call[TeamsQuery, None]) -> Reply:
     )
 
 
-@operation("Add a bot", {200: Team, 201: Team}, (400, *_SLACKS), body=AddTeam)
+@operation("Add a bot", {200: Team, 201: Team}, _SLACKS, body=AddTeam)
 def add_team(call: Call[None, AddTeam]) -> Reply:
     """Asks Slack whose token it is, and adds the team's bot; one that is known gets this token.
 
@@ -97,7 +101,7 @@ def remove_team(call: Call[None, None]) -> Reply:
     return Reply(None, 204)
 
 
-@operation("Connect a bot anew", {200: Team}, (*_OF_ONE, 409, *_SLACKS), body=UpdateTeam, body_needed=False)
+@operation("Connect a bot anew", {200: Team}, (*_OF_ONE, *_SLACKS), body=UpdateTeam, body_needed=False)
 def update_team(call: Call[None, UpdateTeam]) -> Reply:
     """Connects a bot anew, with a new token of its team or (without a body) with the one it has."""
     bot, fleet = _bot_of(call), call.context.fleet
@@ -107,7 +111,7 @@ def update_team(call: Call[None, UpdateTeam]) -> Reply:
     return _after(call, bot, fleet.update_token(token, bot.namespace, only_of=bot.team_id))
 
 
-@operation("Ask Slack about a bot's token", {200: Checked}, (*_OF_ONE, 409, 502))
+@operation("Ask Slack about a bot's token", {200: Checked}, (*_OF_ONE, *_SLACKS))
 def check_team(call: Call[None, None]) -> Reply:
     """Asks Slack whether it takes the bot's token (auth.test). That it does not is an answer, no error."""
     bot = _bot_of(call)
@@ -120,7 +124,7 @@ def check_team(call: Call[None, None]) -> Reply:
     return Reply(Checked(ok=result.ok, error=error, team=team))
 
 
-@operation("Start a bot", {200: Team}, (*_OF_ONE, 409, *_SLACKS))
+@operation("Start a bot", {200: Team}, (*_OF_ONE, *_SLACKS))
 def start_team(call: Call[None, None]) -> Reply:
     """Wants a bot connected that was stopped."""
     return _wish(call, call.context.fleet.start)
@@ -132,7 +136,7 @@ def stop_team(call: Call[None, None]) -> Reply:
     return _wish(call, call.context.fleet.stop)
 
 
-@operation("Restart a bot", {200: Team}, (*_OF_ONE, 409, *_SLACKS))
+@operation("Restart a bot", {200: Team}, (*_OF_ONE, *_SLACKS))
 def restart_team(call: Call[None, None]) -> Reply:
     """Connects a bot anew; starts it where it is stopped."""
     return _wish(call, call.context.fleet.restart)

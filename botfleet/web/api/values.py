@@ -30,7 +30,7 @@ BotToken = Annotated[
         pattern=r"^xox[!-~]+$",
         max_length=1000,
         description="A bot's token, xoxb-…; it is never shown again.",
-        extra_json_schema={"format": "slack-token", "writeOnly": True},
+        extra_json_schema={"writeOnly": True},
     ),
 ]
 Sort = Literal["key", "-key", "name", "-name", "status", "-status", "since", "-since", "added", "-added"]
@@ -60,9 +60,9 @@ class TeamsQuery(Parameters, frozen=True):
     cursor: Annotated[
         str,
         Meta(
+            pattern=r"^[A-Za-z0-9_-]*$",
             max_length=2000,
             description="Where the page begins: `next` or `previous` of another one in the same order.",
-            extra_json_schema={"format": "cursor"},
         ),
     ] = ""
 
