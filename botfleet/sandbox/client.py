@@ -18,7 +18,8 @@ POLL = 20.0
 class Posted(TypedDict):
     """A message that was posted in the sandbox, by a human or by the bot.
 
-    ``attachments``, ``blocks``, ``username`` and ``icons`` are there where the bot gave them.
+    ``attachments``, ``blocks``, ``username`` and ``icons`` are there where the bot gave them, ``visible_to``
+    (a user's id) where it is ephemeral.
     """
 
     seq: int

@@ -390,6 +390,8 @@ def _fault(sandbox: Sandbox, kind: str, fields: Fields) -> Json:
         raise Refused(400, 'team or all is needed, not both: expected {"team": "T…"} or {"all": true}')
     teams = list(sandbox.world.teams.values()) if name is None else [team_named(sandbox, name)]
     act(sandbox, teams, fields)
+    for team in teams:
+        sandbox.feed.stir(team.id)
     return {"teams": len(teams)}
 
 

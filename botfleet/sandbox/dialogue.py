@@ -101,9 +101,14 @@ class Dialogue:
             self.connection.send(encode({"ok": True, "reply_to": number, "ts": message.ts, "text": text}))
 
     def _typing(self, frame: Json) -> None:
-        number = frame.get("id")
-        if not self._too_fast(number) and str(frame.get("channel")) not in self.team.channels:
+        number, channel = frame.get("id"), str(frame.get("channel"))
+        if self._too_fast(number):
+            return
+        if channel not in self.team.channels:
             self._error(number, BAD_CHANNEL, "channel_not_found")
+        else:
+            typing = {"type": "user_typing", "channel": channel, "user": self.team.bot.id}
+            self.sandbox.feed.tell(self.team.id, typing)
 
     def _presence(self, frame: Json) -> None:
         ids = frame.get("ids")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,6 +20,10 @@ class Connection(Protocol):
     """What the hub needs of a websocket."""
 
     token: Token
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether it swallows everything and sends nothing."""
 
     def send(self, frames: bytes) -> asyncio.Future[None] | None:
         """Write encoded frames. The future is done when the kernel has them; None: gone, or muted."""
@@ -76,10 +80,15 @@ class Hub:
     """Who listens to which team.
 
     Events are encoded once and written to every connection of the team, without a task or timer each.
+
+    Args:
+        url_lifetime: seconds that a ticket lives.
+        on_change: is told the id of a team whose connections became more or fewer.
     """
 
-    def __init__(self, url_lifetime: float) -> None:
+    def __init__(self, url_lifetime: float, on_change: Callable[[str], None]) -> None:
         self.url_lifetime = url_lifetime
+        self._on_change = on_change
         self.opened = 0
         self.frames_sent = 0
         self._teams: dict[str, dict[Connection, None]] = {}
@@ -111,10 +120,14 @@ class Hub:
         """Let a connection hear its team's events."""
         self._teams.setdefault(connection.token.team_id, {})[connection] = None
         self.opened += 1
+        self._on_change(connection.token.team_id)
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection, known or not."""
-        self._teams.get(connection.token.team_id, {}).pop(connection, None)
+        group = self._teams.get(connection.token.team_id, {})
+        if connection in group:
+            del group[connection]
+            self._on_change(connection.token.team_id)
 
     def connections(self, team_id: str) -> list[Connection]:
         """Give a team's connections, oldest first."""

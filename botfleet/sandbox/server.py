@@ -25,11 +25,12 @@ from .control_apps import verify
 from .files import UploadHandler
 from .oauth_pages import AuthorizeHandler
 from .outbox import HttpOutbox
+from .page import PageHandler
 from .responses import ResponseHandler
 from .rtm import FRAME_LIMIT, RtmSocket
 from .service import Options, Sandbox
+from .stream import StreamHandler
 from .webapi import ApiHandler
-from .webhandler import Discreet
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +46,6 @@ class StartError(Exception):
     """The sandbox can't start; the text is the one line that a user sees."""
 
 
-class IndexHandler(Discreet):
-    """``/``."""
-
-    def get(self) -> None:
-        """Say what this is."""
-        self.finish({"ok": True, "name": "botfleet sandbox", "teams": len(self.sandbox.world.teams)})
-
-
 def application(sandbox: Sandbox) -> web.Application:
     """Put the handlers together."""
     with_sandbox = {"sandbox": sandbox}
@@ -63,8 +56,9 @@ def application(sandbox: Sandbox) -> web.Application:
             (r"/websocket/(.*)", RtmSocket, with_sandbox),
             (r"/oauth/(v2/)?authorize", AuthorizeHandler, with_sandbox),
             (r"/response/(\w+)", ResponseHandler, with_sandbox),
+            (r"/sandbox/stream", StreamHandler, with_sandbox),
             (r"/sandbox/(.*)", ControlHandler, with_sandbox),
-            (r"/", IndexHandler, with_sandbox),
+            (r"/(?:page/([\w.-]+))?", PageHandler, with_sandbox),
         ],
         websocket_max_message_size=FRAME_LIMIT,
         log_function=_log_request,

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import outgoing, storage
+from . import outgoing, storage, view
 from .apps import App, Transport
 from .faults import TeamFaults
+from .feed import Feed
 from .hub import Connection, Hub, encode
 from .interactions import Interactions
 from .limits import MethodLimits
@@ -96,7 +97,8 @@ class Sandbox:
         self.monotonic = monotonic
         self.url = ""  # known once the server listens
         self.world = World(clock, options.bot_name)
-        self.hub = Hub(options.url_lifetime)
+        self.feed = Feed()
+        self.hub = Hub(options.url_lifetime, self._count_connections)
         self.limits = MethodLimits() if options.limits else None
         self.messages = Log(MESSAGES_KEPT)
         self.reactions = Log(MESSAGES_KEPT)
@@ -131,6 +133,7 @@ class Sandbox:
     ) -> list[Team]:
         """Create teams, with the next free name where none is given."""
         teams = [self.world.add_team(name, enterprise=enterprise, transport=transport) for name in names]
+        self.feed.tell_all(view.teams(self.world))
         self.save()
         return teams
 
@@ -260,7 +263,9 @@ class Sandbox:
         """Post a message without telling anybody; give it with its frame."""
         message = self.world.post(team, channel, user, text, thread_ts, extras)
         self.record(team, channel, user, message, via)
-        return message, encode(message_event(team, channel, message))
+        event = message_event(team, channel, message)
+        self.feed.tell(team.id, event)
+        return message, encode(event)
 
     def whisper(
         self, team: Team, channel: Channel, user: User, message: Message, *, edited: bool = False
@@ -298,10 +303,12 @@ class Sandbox:
         entry |= message.extras or {}
         if ephemeral_for is not None:
             entry["visible_to"] = ephemeral_for.id
+            self.feed.tell(team.id, {"type": "sandbox_ephemeral", **entry})
         self.messages.add(entry)
 
     def send_event(self, team: Team, event: Json) -> None:
         """Send any event to every connection of a team, and to the apps that hear of it by HTTP."""
+        self.feed.tell(team.id, event)
         self.hub.publish(team.id, [encode(event)])
         self.tell_apps(team, event)
 
@@ -348,6 +355,9 @@ class Sandbox:
             "api_url": f"{self.url}api/",
             "teams": [team.summary() for team in self.world.teams.values()],
         }
+
+    def _count_connections(self, team_id: str) -> None:
+        self.feed.tell(team_id, {"type": "sandbox_connections", "connections": self.hub.count(team_id)})
 
     def _load(self) -> None:
         if self.options.state is not None:

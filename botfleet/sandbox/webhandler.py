@@ -7,6 +7,7 @@ from types import TracebackType
 
 from tornado import web
 
+from . import guard
 from .service import Sandbox
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,19 @@ class Discreet(web.RequestHandler):
     def initialize(self, sandbox: Sandbox) -> None:
         """Take the sandbox that the request acts on."""
         self.sandbox = sandbox
+
+    def set_default_headers(self) -> None:
+        """Let no other site's page make use of an answer."""
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+
+    def prepare(self) -> None:
+        """Refuse what another site's page had a browser ask for."""
+        request = self.request
+        reason = guard.refusal(request.method or "", request.host, request.headers, self.sandbox.options.host)
+        if reason is not None:
+            self.set_status(403)
+            self.finish({"ok": False, "error": reason})
 
     def log_exception(
         self,

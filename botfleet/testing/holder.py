@@ -54,6 +54,11 @@ class Wire:
         """Is cut."""
         self._gone("closed without a word")
 
+    @property
+    def is_muted(self) -> bool:
+        """Whether it is silent."""
+        return self._muted
+
     def mute(self, muted: bool) -> None:
         """Falls silent, or speaks again."""
         self._muted = muted

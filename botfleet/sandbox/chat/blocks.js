@@ -1,0 +1,151 @@
+// Blocks, attachments and files of a message, as far as a chat shows them.
+import { interact } from "./apps.js";
+import { el } from "./dom.js";
+import { sign } from "./emoji.js";
+import { markup } from "./markup.js";
+
+const SAFE = /^https?:\/\//i;
+const COLOURS = { good: "#2eb67d", warning: "#ecb22e", danger: "#e01e5a" };
+
+/** What stands in a message beside its text. */
+export function blocks(message, store) {
+  return [
+    message.blocks?.length > 0 && el("div", { class: "blocks" }, list(message.blocks).map((one) => block(one, message, store))),
+    list(message.attachments).map((one) => attachment(one, message, store)),
+    list(message.files).map((file) => el("p", { class: "file" }, el("strong", {}, file.title || file.name), ` ${size(file.size)}`)),
+  ];
+}
+
+const list = (given) => (Array.isArray(given) ? given.filter((one) => one && typeof one === "object") : []);
+
+function block(one, message, store) {
+  const context = { block: one, message, store };
+  switch (one.type) {
+    case "section":
+      return el("div", { class: "section" },
+        el("div", { class: "grow" }, one.text && el("p", {}, text(one.text, store)),
+          one.fields && el("div", { class: "fields" }, list(one.fields).map((field) => el("p", {}, text(field, store))))),
+        one.accessory && element(one.accessory, context));
+    case "header":
+      return el("h3", {}, text(one.text, store));
+    case "divider":
+      return el("hr");
+    case "context":
+      return el("p", { class: "context" }, list(one.elements).map((part) => [part.type === "image" ? picture(part) : text(part, store), " "]));
+    case "actions":
+      return el("div", { class: "actions" }, list(one.elements).map((part) => element(part, context)));
+    case "image":
+      return el("p", {}, picture(one));
+    case "rich_text":
+      return el("div", { class: "rich" }, list(one.elements).map((part) => rich(part, store)));
+    default:
+      return el("p", { class: "context" }, `(a block of type ${one.type})`);
+  }
+}
+
+function text(given, store) {
+  if (typeof given === "string") return markup(given, store);
+  if (given?.type === "plain_text") return withEmoji(given.text ?? "");
+  return markup(given?.text ?? "", store);
+}
+
+const withEmoji = (given) => String(given).replace(/:([a-z0-9_+-]+):/g, (whole, name) => sign(name) ?? whole);
+
+function element(part, context) {
+  const { store } = context;
+  const off = store.app?.interactive ? null : "No app here takes clicks";
+  const label = withEmoji(part.text?.text ?? part.placeholder?.text ?? part.alt_text ?? part.action_id ?? "");
+  const send = (event, more) => interact(store, context, part, more, event.currentTarget);
+  if (part.type === "image") return picture(part);
+  if (part.type === "button") {
+    if (part.url && SAFE.test(part.url) && off) return el("a", { class: "button", href: part.url, rel: "noopener noreferrer", target: "_blank" }, label);
+    return el("button", {
+      type: "button", class: `button ${["primary", "danger"].includes(part.style) ? part.style : ""}`,
+      disabled: off !== null, title: off, "data-act": `button ${part.action_id}`, onclick: (event) => send(event, {}),
+    }, label);
+  }
+  const options = list(part.options ?? list(part.option_groups).flatMap((group) => list(group.options)));
+  if (part.type === "static_select" || part.type === "overflow") return select(label || "More", options, off, send, part);
+  if (part.type === "radio_buttons" || part.type === "checkboxes") return select(label || "Choose", options, off, send, part);
+  if (part.type === "users_select") return select(label, people(store), off, (event, { option }) => send(event, { selected_user: option.value }), part);
+  if (part.type === "channels_select" || part.type === "conversations_select") {
+    const name = part.type === "channels_select" ? "selected_channel" : "selected_conversation";
+    return select(label, places(store), off, (event, { option }) => send(event, { [name]: option.value }), part);
+  }
+  if (part.type === "datepicker") {
+    return el("input", { type: "date", "aria-label": label, value: part.initial_date, disabled: off !== null, title: off,
+      onchange: (event) => event.currentTarget.value && send(event, { selected_date: event.currentTarget.value }) });
+  }
+  return el("span", { class: "context" }, `(${part.type})`);
+}
+
+const asOption = (name, value) => ({ text: { type: "plain_text", text: name }, value });
+const people = (store) => store.humans().map((user) => asOption(user.name, user.id));
+const places = (store) => [...store.channels.values()].filter((one) => one.kind !== "im").map((one) => asOption(`#${one.name}`, one.id));
+
+function select(label, options, off, send, part) {
+  const chosen = options.findIndex((option) => option.value === part.initial_option?.value);
+  const node = el("select", { "aria-label": label, disabled: off !== null, title: off, "data-act": `select ${part.action_id}` },
+    el("option", { value: "", selected: chosen < 0 }, label),
+    options.map((option, index) => el("option", { value: String(index), selected: index === chosen }, withEmoji(option.text?.text ?? option.value))));
+  node.addEventListener("change", (event) => node.value !== "" && send(event, { option: options[Number(node.value)] }));
+  return node;
+}
+
+// Pictures would have to come from another host, which the page loads nothing from.
+function picture(part) {
+  const address = part.image_url ?? "";
+  const label = part.alt_text || withEmoji(part.title?.text ?? "") || "picture";
+  return SAFE.test(address) ? el("a", { href: address, rel: "noopener noreferrer", target: "_blank" }, `[${label}]`) : `[${label}]`;
+}
+
+function rich(part, store) {
+  const inner = () => list(part.elements).map((one) => richInline(one, store));
+  if (part.type === "rich_text_list") {
+    const items = list(part.elements).map((one) => el("li", {}, list(one.elements).map((leaf) => richInline(leaf, store))));
+    return el(part.style === "ordered" ? "ol" : "ul", {}, items);
+  }
+  if (part.type === "rich_text_preformatted") return el("pre", {}, inner());
+  return el(part.type === "rich_text_quote" ? "blockquote" : "p", {}, inner());
+}
+
+const STYLES = { bold: "strong", italic: "em", strike: "s", code: "code" };
+
+function richInline(leaf, store) {
+  let node = richLeaf(leaf, store);
+  for (const [style, tag] of Object.entries(STYLES)) if (leaf.style?.[style]) node = el(tag, {}, node);
+  return node;
+}
+
+function richLeaf(leaf, store) {
+  if (leaf.type === "user") return markup(`<@${leaf.user_id}>`, store);
+  if (leaf.type === "channel") return markup(`<#${leaf.channel_id}>`, store);
+  if (leaf.type === "broadcast") return markup(`<!${leaf.range}>`, store);
+  if (leaf.type === "emoji") return sign(leaf.name ?? "") ?? `:${leaf.name}:`;
+  if (leaf.type === "link" && SAFE.test(leaf.url)) {
+    return el("a", { href: leaf.url, rel: "noopener noreferrer", target: "_blank" }, leaf.text || leaf.url);
+  }
+  return leaf.text ?? leaf.url ?? "";
+}
+
+function attachment(one, message, store) {
+  const title = one.title && (SAFE.test(one.title_link ?? "")
+    ? el("a", { href: one.title_link, rel: "noopener noreferrer", target: "_blank" }, one.title) : one.title);
+  const node = el("div", { class: "attachment" },
+    one.author_name && el("p", { class: "context" }, one.author_name),
+    title && el("p", {}, el("strong", {}, title)),
+    one.text && el("p", {}, markup(one.text, store)),
+    !one.text && !one.blocks && !one.title && one.fallback && el("p", {}, markup(one.fallback, store)),
+    one.fields && el("dl", { class: "fields" }, list(one.fields).map((field) =>
+      el("div", { class: field.short ? null : "wide" }, el("dt", {}, field.title ?? ""), el("dd", {}, markup(field.value ?? "", store))))),
+    list(one.blocks).map((inner) => block(inner, message, store)),
+    one.image_url && el("p", {}, picture({ image_url: one.image_url, alt_text: one.fallback })),
+    one.footer && el("p", { class: "context" }, one.footer));
+  const colour = COLOURS[one.color] ?? (/^#?[0-9a-f]{6}$/i.test(one.color ?? "") ? `#${one.color.replace("#", "")}` : null);
+  if (colour) node.style.borderLeftColor = colour;
+  return [one.pretext && el("p", {}, markup(one.pretext, store)), node];
+}
+
+function size(bytes) {
+  return bytes >= 1024 ? `${(bytes / 1024).toFixed(bytes >= 10240 ? 0 : 1)} KB` : `${bytes ?? 0} bytes`;
+}

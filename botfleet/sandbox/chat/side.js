@@ -1,0 +1,156 @@
+// The panel beside the channel: a thread, or the bot's connection and what can go wrong with it.
+import { post } from "./api.js";
+import { Composer } from "./composer.js";
+import { byId, el, icon } from "./dom.js";
+import { MessageList } from "./messages.js";
+
+/** How the bot is doing, in a few words, and the colour for it. */
+export function standing(store) {
+  const { state } = store;
+  if (state.error) return { tone: "bad", text: state.error === "token_revoked" ? "token revoked" : state.error };
+  if (state.connections === 0) return store.app?.events ? { tone: "good", text: "over HTTP" } : { tone: "bad", text: "not connected" };
+  if (state.silent === state.connections) return { tone: "warn", text: "silent" };
+  if (Object.keys(state.faults).length) return { tone: "warn", text: "connected, with faults" };
+  return { tone: "good", text: state.connections > 1 ? `connected, ${state.connections} sockets` : "connected" };
+}
+
+const FAULTS = [
+  ["drop", "Drop the connection", {}, "The TCP connection is cut. The bot comes back by itself."],
+  ["silent", "Fall silent", {}, "The socket stays open, but nothing comes through, pings neither. The bot notices and takes a new one."],
+  ["goodbye", "Say goodbye", {}, "Slack's request to reconnect. The bot opens a new connection first."],
+  ["ratelimit", "Rate limit", { count: 3, retry_after: 2 }, "The next three calls get a 429. The bot waits as told, and asks again."],
+  ["slow", "Answer slowly", { seconds: 2 }, "Each answer of the Web API takes two seconds more, until all faults end."],
+  ["refuse", "Refuse connections", { seconds: 10 }, "New sockets get a 503 for ten seconds. Drop the connection to see it."],
+  ["revoke", "Revoke the token", {}, "As if the app were removed: the token dies, its sockets are cut, and the bot stays away."],
+];
+const MENDS = [
+  ["restore", "Restore the token", {}],
+  ["clear", "End all faults", {}],
+];
+
+export class Side {
+  #kind = null;
+  #opener = null;
+
+  constructor(store, narrow) {
+    Object.assign(this, { store, narrow, root: byId("side") });
+    this.root.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+  }
+
+  get kind() {
+    return this.#kind;
+  }
+
+  toggleBot() {
+    if (this.#kind === "bot") return this.close();
+    this.#opener = document.activeElement;
+    this.store.thread = null;
+    this.#show("bot");
+    return this.root.querySelector("button")?.focus();
+  }
+
+  openThread() {
+    this.#opener = document.activeElement;
+    this.#show("thread");
+    this.composer.draw();
+    this.composer.focus();
+  }
+
+  close() {
+    this.store.thread = null;
+    this.#kind = null;
+    this.root.hidden = true;
+    this.root.replaceChildren();
+    this.store.changed();
+    if (this.#opener?.isConnected) this.#opener.focus();
+  }
+
+  draw() {
+    if (this.#kind === "thread" && this.store.thread === null) return this.close();
+    if (this.#kind === "thread") {
+      this.list.draw();
+      this.composer.draw();
+    }
+    if (this.#kind === "bot") this.#drawBot();
+    return undefined;
+  }
+
+  #show(kind) {
+    this.#kind = kind;
+    const title = kind === "thread" ? "Thread" : "The bot's connection";
+    this.root.setAttribute("aria-label", title);
+    this.root.hidden = false;
+    const close = el("button", { type: "button", class: "plain", "aria-label": `Close: ${title}`, onclick: () => this.close() }, icon("close"));
+    this.body = el("div", { class: kind === "thread" ? "threaded" : "faults" });
+    this.root.replaceChildren(el("header", {}, el("h2", {}, title), close), this.body);
+    if (kind === "thread") this.#thread();
+    else this.#bot();
+    this.draw();
+  }
+
+  #thread() {
+    const log = el("div", { class: "log", role: "log", "aria-live": "off", "aria-label": "Thread", tabindex: "0" });
+    const below = el("div", { class: "below" });
+    this.body.append(log, below);
+    this.list = new MessageList(log, this.store, { inThread: true });
+    this.composer = new Composer(below, this.store, { inThread: true });
+  }
+
+  #bot() {
+    this.status = el("p", { class: "standing", role: "status" });
+    this.more = el("div", {});
+    this.happened = el("ol", { class: "happened", "aria-label": "What happened", reversed: true });
+    this.trouble = el("p", { class: "trouble", role: "alert", hidden: true });
+    const fault = ([kind, label, fields, hint]) => {
+      const id = `fault-${kind}`;
+      return el("li", {}, el("button", { type: "button", class: kind === "revoke" ? "danger" : "quiet", "aria-describedby": id, onclick: () => this.#act(kind, fields, label) }, label), el("p", { id }, hint));
+    };
+    const mend = ([kind, label, fields]) => el("button", { type: "button", class: "quiet", onclick: () => this.#act(kind, fields, label) }, label);
+    this.body.append(this.status, this.more, this.happened, this.trouble, el("h3", {}, "Make something go wrong"),
+      el("ul", { class: "buttons" }, FAULTS.map(fault)), el("h3", {}, "Mend it"), el("div", { class: "row start" }, MENDS.map(mend)));
+  }
+
+  async #act(kind, fields, label) {
+    this.trouble.hidden = true;
+    this.store.note(label);
+    try {
+      await post(`faults/${kind}`, { team: this.store.team.id, ...fields });
+    } catch (error) {
+      this.trouble.textContent = error.message;
+      this.trouble.hidden = false;
+    }
+    this.store.changed();
+  }
+
+  #drawBot() {
+    const { store } = this;
+    const { tone, text } = standing(store);
+    const status = `${store.bot.name} is ${store.state.error ? `away: ${text}` : text}.`;
+    if (this.status.textContent !== status) this.status.replaceChildren(el("span", { class: `dot ${tone}` }), status);
+    this.more.replaceChildren(...advice(store), ...faults(store.state.faults));
+    const lines = store.happened.slice(-8).reverse();
+    this.happened.replaceChildren(...lines.map((line) => el("li", {}, el("time", {}, line.at.toLocaleTimeString()), ` ${line.text}`)));
+  }
+}
+
+function advice(store) {
+  const command = (text) => el("code", { class: "command" }, text);
+  if (store.state.error) {
+    return [el("p", {}, "A dead token stays dead until somebody has it looked at. Restore it, then run ", command(`botfleet teams check ${store.team.id}`), ".")];
+  }
+  if (store.state.connections === 0 && !store.app?.events) {
+    return [el("p", {}, "If it does not come by itself, no fleet knows this team. ", command("botfleet up"), " starts one with its sandbox.")];
+  }
+  return [];
+}
+
+function faults(given) {
+  const lines = [];
+  if (given.slow) lines.push(`Answers come ${given.slow} s later.`);
+  if (given.refuse) lines.push("New sockets are refused.");
+  if (given.silent) lines.push("New sockets are silent.");
+  for (const one of given.refusals ?? []) {
+    lines.push(`${one.count > 1000 ? "All" : `${one.count} more`} calls${one.method ? ` of ${one.method}` : ""} get ${one.error}.`);
+  }
+  return lines.map((line) => el("p", { class: "context" }, line));
+}

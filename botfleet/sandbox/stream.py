@@ -1,0 +1,80 @@
+"""``GET /sandbox/stream``: a team as it is, then what happens in it, as server-sent events.
+
+The first event is a ``sandbox_snapshot``; what follows are Slack's own events, as the sockets hear them, and
+the page's own, whose types begin with ``sandbox_``. A viewer that comes back, or that could not keep up,
+begins with a snapshot again, so that no event needs a number.
+"""
+
+from __future__ import annotations
+
+import json
+
+from tornado import iostream
+
+from .feed import Viewer
+from .model import Json, Team
+from .view import bot_state, snapshot
+from .webhandler import Discreet
+
+LOOK = 0.5
+"""Seconds after which the bot's state is looked at again, as faults end without an event."""
+HEARTBEAT = 15.0
+"""Seconds of quiet after which a comment is sent, so that both sides notice a dead connection."""
+RETRY = 500
+"""Milliseconds after which a browser comes again."""
+
+
+class StreamHandler(Discreet):
+    """``/sandbox/stream?team=TEAM``; the first team by default."""
+
+    viewer: Viewer | None = None
+    gone = False
+
+    async def get(self) -> None:
+        """Tell a viewer what happens, until it goes."""
+        team = self._team()
+        if team is None:
+            self.set_status(404)
+            self.finish({"ok": False, "error": "team is unknown: expected an id, name or domain"})
+            return
+        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.viewer = self.sandbox.feed.open(team.id)
+        try:
+            await self._tell(team, self.viewer)
+        except iostream.StreamClosedError:
+            pass
+        finally:
+            self.sandbox.feed.close(self.viewer)
+
+    def on_connection_close(self) -> None:
+        """Wake the viewer's loop up, so that it ends."""
+        self.gone = True
+        if self.viewer is not None:
+            self.viewer.stir()
+
+    def _team(self) -> Team | None:
+        name = self.get_argument("team", "")
+        world = self.sandbox.world
+        return world.find_team(name) if name else next(iter(world.teams.values()), None)
+
+    async def _tell(self, team: Team, viewer: Viewer) -> None:
+        self.write(f"retry: {RETRY}\n\n")
+        events: list[Json] | None = None
+        state = bot_state(self.sandbox, team)
+        told = self.sandbox.monotonic()
+        while not self.gone:
+            shown = [snapshot(self.sandbox, team)] if events is None else events
+            before, state = state, bot_state(self.sandbox, team)
+            if state != before:
+                shown = [*shown, state]
+            if shown or self.sandbox.monotonic() - told > HEARTBEAT:
+                self.write("".join(map(_encode, shown)) or ":\n\n")
+                told = self.sandbox.monotonic()
+                await self.flush()
+            await viewer.wait(LOOK)
+            events = viewer.take()
+
+
+def _encode(event: Json) -> str:
+    return f"data: {json.dumps(event)}\n\n"
