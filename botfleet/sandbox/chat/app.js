@@ -99,6 +99,7 @@ function openChannels() {
 }
 
 byId("menu").append(icon("menu"));
+byId("enter").prepend(icon("person"));
 byId("menu").addEventListener("click", openChannels);
 byId("shade").addEventListener("click", closeChannels);
 byId("sidebar").addEventListener("keydown", (event) => {

@@ -2,24 +2,18 @@
 import { post } from "./api.js";
 
 /** Say a slash command; the caller looks whether the app takes any. */
-export function slash(store, channel, user, text) {
-  const [command, ...rest] = text.split(/\s+/);
-  return post("slash", { team: store.team.id, channel, user, command, text: text.slice(command.length).trim() || null });
+export function slash(store, user, said) {
+  const [command] = said.split(/\s/);
+  const text = said.slice(command.length).trim() || null;
+  return post("command", { team: store.team.id, channel: store.channel, user, command, text });
 }
 
-/** Tell the app that somebody used an element of a message. */
-export async function interact(store, { block, message }, part, chosen, node) {
-  const action = { type: part.type, action_id: part.action_id, block_id: block.block_id };
-  const { option, ...more } = chosen;
-  if (part.type === "button") Object.assign(action, { text: part.text, value: part.value });
-  else if (part.type === "checkboxes") action.selected_options = [option];
-  else if (option && !Object.keys(more).length) action.selected_option = option;
-  Object.assign(action, more);
+/** Tell the app that somebody used an element of a message; `value` is what was chosen, if anything. */
+export async function interact(store, message, part, value, node) {
   node.setAttribute("aria-busy", "true");
+  const user = store.speakerIn(store.channel).id;
   try {
-    await post("interact", {
-      team: store.team.id, channel: store.channel, user: store.speakerIn(store.channel).id, ts: message.ts, action,
-    });
+    await post("interact", { team: store.team.id, channel: store.channel, user, ts: message.ts, action_id: part.action_id, value });
   } catch (error) {
     store.changed({ type: "trouble", text: error.message });
   }

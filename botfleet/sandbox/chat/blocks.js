@@ -19,13 +19,13 @@ export function blocks(message, store) {
 const list = (given) => (Array.isArray(given) ? given.filter((one) => one && typeof one === "object") : []);
 
 function block(one, message, store) {
-  const context = { block: one, message, store };
+  const inner = (part) => element(part, message, store);
   switch (one.type) {
     case "section":
       return el("div", { class: "section" },
         el("div", { class: "grow" }, one.text && el("p", {}, text(one.text, store)),
           one.fields && el("div", { class: "fields" }, list(one.fields).map((field) => el("p", {}, text(field, store))))),
-        one.accessory && element(one.accessory, context));
+        one.accessory && inner(one.accessory));
     case "header":
       return el("h3", {}, text(one.text, store));
     case "divider":
@@ -33,7 +33,7 @@ function block(one, message, store) {
     case "context":
       return el("p", { class: "context" }, list(one.elements).map((part) => [part.type === "image" ? picture(part) : text(part, store), " "]));
     case "actions":
-      return el("div", { class: "actions" }, list(one.elements).map((part) => element(part, context)));
+      return el("div", { class: "actions" }, list(one.elements).map(inner));
     case "image":
       return el("p", {}, picture(one));
     case "rich_text":
@@ -51,45 +51,49 @@ function text(given, store) {
 
 const withEmoji = (given) => String(given).replace(/:([a-z0-9_+-]+):/g, (whole, name) => sign(name) ?? whole);
 
-function element(part, context) {
-  const { store } = context;
-  const off = store.app?.interactive ? null : "No app here takes clicks";
+function element(part, message, store) {
   const label = withEmoji(part.text?.text ?? part.placeholder?.text ?? part.alt_text ?? part.action_id ?? "");
-  const send = (event, more) => interact(store, context, part, more, event.currentTarget);
+  const act = { message, part, label, store, off: store.app?.interactive ? null : "No app here takes clicks" };
   if (part.type === "image") return picture(part);
-  if (part.type === "button") {
-    if (part.url && SAFE.test(part.url) && off) return el("a", { class: "button", href: part.url, rel: "noopener noreferrer", target: "_blank" }, label);
-    return el("button", {
-      type: "button", class: `button ${["primary", "danger"].includes(part.style) ? part.style : ""}`,
-      disabled: off !== null, title: off, "data-act": `button ${part.action_id}`, onclick: (event) => send(event, {}),
-    }, label);
-  }
-  const options = list(part.options ?? list(part.option_groups).flatMap((group) => list(group.options)));
-  if (part.type === "static_select" || part.type === "overflow") return select(label || "More", options, off, send, part);
-  if (part.type === "radio_buttons" || part.type === "checkboxes") return select(label || "Choose", options, off, send, part);
-  if (part.type === "users_select") return select(label, people(store), off, (event, { option }) => send(event, { selected_user: option.value }), part);
-  if (part.type === "channels_select" || part.type === "conversations_select") {
-    const name = part.type === "channels_select" ? "selected_channel" : "selected_conversation";
-    return select(label, places(store), off, (event, { option }) => send(event, { [name]: option.value }), part);
-  }
-  if (part.type === "datepicker") {
-    return el("input", { type: "date", "aria-label": label, value: part.initial_date, disabled: off !== null, title: off,
-      onchange: (event) => event.currentTarget.value && send(event, { selected_date: event.currentTarget.value }) });
-  }
-  return el("span", { class: "context" }, `(${part.type})`);
+  if (part.type === "button") return button(act);
+  if (part.type === "datepicker") return date(act);
+  const options = choices(part, store);
+  return options === null ? el("span", { class: "context" }, `(${part.type})`) : select(act, options);
 }
 
-const asOption = (name, value) => ({ text: { type: "plain_text", text: name }, value });
-const people = (store) => store.humans().map((user) => asOption(user.name, user.id));
-const places = (store) => [...store.channels.values()].filter((one) => one.kind !== "im").map((one) => asOption(`#${one.name}`, one.id));
+function button({ message, part, label, store, off }) {
+  if (off && SAFE.test(part.url ?? "")) return el("a", { class: "button", href: part.url, rel: "noopener noreferrer", target: "_blank" }, label);
+  const style = ["primary", "danger"].includes(part.style) ? part.style : "";
+  return el("button", {
+    type: "button", class: `button ${style}`, disabled: off !== null, title: off, "data-act": `button ${part.action_id}`,
+    onclick: (event) => interact(store, message, part, null, event.currentTarget),
+  }, label);
+}
 
-function select(label, options, off, send, part) {
-  const chosen = options.findIndex((option) => option.value === part.initial_option?.value);
-  const node = el("select", { "aria-label": label, disabled: off !== null, title: off, "data-act": `select ${part.action_id}` },
-    el("option", { value: "", selected: chosen < 0 }, label),
-    options.map((option, index) => el("option", { value: String(index), selected: index === chosen }, withEmoji(option.text?.text ?? option.value))));
-  node.addEventListener("change", (event) => node.value !== "" && send(event, { option: options[Number(node.value)] }));
+function date({ message, part, label, store, off }) {
+  return el("input", {
+    type: "date", "aria-label": label, value: part.initial_date, disabled: off !== null, title: off,
+    onchange: ({ currentTarget: node }) => node.value && interact(store, message, part, node.value, node),
+  });
+}
+
+function select({ message, part, label, store, off }, options) {
+  const node = el("select", {
+    "aria-label": label, disabled: off !== null, title: off, "data-act": `select ${part.action_id}`,
+    onchange: () => node.value && interact(store, message, part, part.type === "checkboxes" ? [node.value] : node.value, node),
+  }, el("option", { value: "" }, label), options.map(([value, name]) => el("option", { value }, name)));
+  node.value = part.initial_option?.value ?? "";
   return node;
+}
+
+function choices(part, store) {
+  if (part.type === "users_select") return store.humans().map((user) => [user.id, user.name]);
+  if (part.type === "channels_select" || part.type === "conversations_select") {
+    return [...store.channels.values()].filter((one) => one.kind !== "im").map((one) => [one.id, `#${one.name}`]);
+  }
+  if (!["static_select", "overflow", "radio_buttons", "checkboxes"].includes(part.type)) return null;
+  const options = [...list(part.options), ...list(part.option_groups).flatMap((group) => list(group.options))];
+  return options.map((option) => [String(option.value), withEmoji(option.text?.text ?? option.value)]);
 }
 
 // Pictures would have to come from another host, which the page loads nothing from.

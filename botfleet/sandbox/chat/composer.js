@@ -83,7 +83,7 @@ export class Composer {
       const [command] = said.split(/\s/);
       throw new Error(`Nobody takes ${command}: slash commands go to apps with HTTP, and no app of this team has a URL for them.`);
     }
-    await slash(this.store, this.store.channel, user, said);
+    await slash(this.store, user, said);
   }
 
   #speak() {

@@ -111,7 +111,7 @@ export class MessageList {
     const classes = ["message", compact && "compact", whispered && "whisper"].filter(Boolean).join(" ");
     const head = el("p", { class: compact ? "head unseen" : "head" }, el("strong", { class: "author" }, author.name),
       author.isBot && el("span", { class: "badge" }, "APP"), " ", time(message.ts));
-    return el("article", { class: classes, "data-ts": message.ts, "aria-label": `${author.name}, ${clock(message.ts)}` },
+    return el("article", { class: classes, "data-ts": message.ts, tabindex: "-1", "aria-label": `${author.name}, ${clock(message.ts)}` },
       compact ? el("span", { class: "gutter", "aria-hidden": "true" }, clock(message.ts)) : avatar(author),
       el("div", { class: "body" },
         whispered && el("p", { class: "only" }, icon("eye"), `Only visible to ${nameOf(store.users.get(message.visible_to))}`),

@@ -23,17 +23,13 @@ const FAULTS = [
   ["refuse", "Refuse connections", { seconds: 10 }, "New sockets get a 503 for ten seconds. Drop the connection to see it."],
   ["revoke", "Revoke the token", {}, "As if the app were removed: the token dies, its sockets are cut, and the bot stays away."],
 ];
-const MENDS = [
-  ["restore", "Restore the token", {}],
-  ["clear", "End all faults", {}],
-];
 
 export class Side {
   #kind = null;
   #opener = null;
 
-  constructor(store, narrow) {
-    Object.assign(this, { store, narrow, root: byId("side") });
+  constructor(store) {
+    Object.assign(this, { store, root: byId("side") });
     this.root.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
   }
 
@@ -105,9 +101,11 @@ export class Side {
       const id = `fault-${kind}`;
       return el("li", {}, el("button", { type: "button", class: kind === "revoke" ? "danger" : "quiet", "aria-describedby": id, onclick: () => this.#act(kind, fields, label) }, label), el("p", { id }, hint));
     };
-    const mend = ([kind, label, fields]) => el("button", { type: "button", class: "quiet", onclick: () => this.#act(kind, fields, label) }, label);
-    this.body.append(this.status, this.more, this.happened, this.trouble, el("h3", {}, "Make something go wrong"),
-      el("ul", { class: "buttons" }, FAULTS.map(fault)), el("h3", {}, "Mend it"), el("div", { class: "row start" }, MENDS.map(mend)));
+    const mend = (kind, label) => el("button", { type: "button", class: "strong", onclick: () => this.#act(kind, {}, label) }, label);
+    this.restore = mend("restore", "Restore the token");
+    this.clear = mend("clear", "End all faults");
+    this.body.append(this.status, this.more, el("div", { class: "row start" }, this.restore, this.clear), this.happened,
+      this.trouble, el("h3", {}, "Make something go wrong"), el("ul", { class: "buttons" }, FAULTS.map(fault)));
   }
 
   async #act(kind, fields, label) {
@@ -128,6 +126,8 @@ export class Side {
     const status = `${store.bot.name} is ${store.state.error ? `away: ${text}` : text}.`;
     if (this.status.textContent !== status) this.status.replaceChildren(el("span", { class: `dot ${tone}` }), status);
     this.more.replaceChildren(...advice(store), ...faults(store.state.faults));
+    this.restore.hidden = !store.state.error;
+    this.clear.hidden = !Object.keys(store.state.faults).length && !store.state.silent;
     const lines = store.happened.slice(-8).reverse();
     this.happened.replaceChildren(...lines.map((line) => el("li", {}, el("time", {}, line.at.toLocaleTimeString()), ` ${line.text}`)));
   }
@@ -136,7 +136,7 @@ export class Side {
 function advice(store) {
   const command = (text) => el("code", { class: "command" }, text);
   if (store.state.error) {
-    return [el("p", {}, "A dead token stays dead until somebody has it looked at. Restore it, then run ", command(`botfleet teams check ${store.team.id}`), ".")];
+    return [el("p", {}, "A dead token is not tried again until somebody says so. Restore it, then run ", command(`botfleet teams restart ${store.team.id}`), ".")];
   }
   if (store.state.connections === 0 && !store.app?.events) {
     return [el("p", {}, "If it does not come by itself, no fleet knows this team. ", command("botfleet up"), " starts one with its sandbox.")];
