@@ -118,6 +118,6 @@ def _delete(sandbox: Sandbox, occasion: Occasion) -> None:
     if message is None:
         return
     if occasion.was_ephemeral:
-        sandbox.interactions.whispers.pop((channel.id, message.ts), None)
+        sandbox.unwhisper(occasion.team, channel, message)
     elif message.ts in channel.messages:
         changes.delete(sandbox, occasion.team, channel, message)

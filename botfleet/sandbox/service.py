@@ -274,6 +274,12 @@ class Sandbox:
         self.interactions.whisper(channel, message)
         self.record(team, channel, team.bot, message, "api", ephemeral_for=user, edited=edited)
 
+    def unwhisper(self, team: Team, channel: Channel, message: Message) -> None:
+        """Take an ephemeral message away."""
+        self.interactions.whispers.pop((channel.id, message.ts), None)
+        gone = {"type": "sandbox_ephemeral_deleted", "channel": channel.id, "ts": message.ts}
+        self.feed.tell(team.id, gone)
+
     def record(
         self,
         team: Team,

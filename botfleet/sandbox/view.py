@@ -42,8 +42,9 @@ def bot_state(sandbox: Sandbox, team: Team) -> Json:
     """Say how the bot is doing, as far as Slack can see.
 
     Returns:
-        ``connections`` (open sockets), ``silent`` (how many of them swallow everything), ``tokens`` and
-        ``dead_tokens`` (numbers), ``error`` (what the newest token gets, or None) and ``faults``.
+        ``connections`` (open sockets), ``silent`` (how many of them swallow everything), ``error`` (what the
+        newest token gets, or None), ``app`` (what some app takes by HTTP: ``events``, ``commands``,
+        ``interactive``) and ``faults``.
     """
     connections = sandbox.hub.connections(team.id)
     faults = sandbox.faults(team).summary(sandbox.monotonic())
@@ -51,11 +52,19 @@ def bot_state(sandbox: Sandbox, team: Team) -> Json:
         "type": "sandbox_bot",
         "connections": len(connections),
         "silent": sum(connection.is_muted for connection in connections),
-        "tokens": len(team.tokens),
-        "dead_tokens": sum(token.error is not None for token in team.tokens),
         "error": sandbox.world.tokens[team.bot_token].error,
+        "app": _by_http(sandbox, team),
         # Without the seconds left, which would change all the time.
         "faults": {name: value if name in ("slow", "refusals") else True for name, value in faults.items()},
+    }
+
+
+def _by_http(sandbox: Sandbox, team: Team) -> Json:
+    apps = [app for app, _ in sandbox.listening(team)]
+    return {
+        "events": any(app.events_url for app in apps),
+        "commands": any(app.commands_url for app in apps),
+        "interactive": any(app.interactive_url for app in apps),
     }
 
 
@@ -87,9 +96,11 @@ def _messages(channel: Channel) -> list[Json]:
 
 
 def _whispers(sandbox: Sandbox, team: Team) -> list[Json]:
-    """Give the ephemeral messages of a team as events, at most `SHOWN` a channel."""
-    kept: defaultdict[str, list[Json]] = defaultdict(list)
+    """Give the ephemeral messages of a team as events, each as it was last, at most `SHOWN` a channel."""
+    there = sandbox.interactions.whispers
+    kept: defaultdict[str, dict[str, Json]] = defaultdict(dict)
     for record in sandbox.messages.after(0):
-        if record["ephemeral"] and record["team"] == team.id:
-            kept[record["channel"]].append({"type": "sandbox_ephemeral", **record})
-    return [record for group in kept.values() for record in group[-SHOWN:]]
+        place = record["channel"], record["ts"]
+        if record["ephemeral"] and record["team"] == team.id and place in there:
+            kept[record["channel"]][record["ts"]] = {"type": "sandbox_ephemeral", **record}
+    return [record for group in kept.values() for record in list(group.values())[-SHOWN:]]

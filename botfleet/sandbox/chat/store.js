@@ -24,9 +24,8 @@ export class Store extends EventTarget {
 
   /** Take an event; one that makes no sense is left alone, as anything can be sent through the sandbox. */
   take(event) {
-    const act = ACTS[event.type] ?? (event.type?.startsWith("sandbox_") ? null : undefined);
     try {
-      act?.(this, event);
+      if (Object.hasOwn(ACTS, event.type)) ACTS[event.type](this, event);
     } catch (error) {
       console.info("left alone:", event.type, error);
     }
@@ -98,7 +97,6 @@ export function nameOf(user) {
 function snapshot(store, event) {
   const sameTeam = store.team?.id === event.team.id;
   Object.assign(store, { team: event.team, teams: event.teams, teamCount: event.team_count, bot: event.bot });
-  store.app = event.app ?? null;
   store.users = new Map(event.users.map((user) => [user.id, user]));
   store.channels = new Map(event.channels.map((channel) => [channel.id, channel]));
   store.messages = new Map();
@@ -121,6 +119,8 @@ function snapshot(store, event) {
 function bot(store, state) {
   const before = store.state;
   store.state = state;
+  if (before?.app.interactive !== state.app.interactive) store.epoch += 1;
+  store.app = state.app;
   if (before === null || store.happened.length === 0) store.note(first(state));
   else if (state.error !== before.error) store.note(state.error ? `The token is dead: ${state.error}` : "The token works again");
   if (before !== null && state.silent > before.silent) store.note("The connection fell silent");
@@ -239,11 +239,16 @@ function whisper(store, event) {
   store.typing.delete(event.channel);
 }
 
+function unwhispered(store, event) {
+  store.messages.get(event.channel)?.delete(`ephemeral ${event.ts}`);
+}
+
 const ACTS = {
   sandbox_snapshot: snapshot,
   sandbox_bot: bot,
   sandbox_connections: connections,
   sandbox_ephemeral: whisper,
+  sandbox_ephemeral_deleted: unwhispered,
   sandbox_teams: (store, event) => { store.teams = event.teams; store.teamCount = event.team_count; },
   message,
   reaction_added: (store, event) => reaction(store, event, (users, one) => [...users, one]),
