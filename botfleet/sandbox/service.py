@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import outgoing, storage, view
+from . import display, outgoing, storage
 from .apps import App, Transport
 from .faults import TeamFaults
 from .feed import Feed
@@ -133,7 +133,7 @@ class Sandbox:
     ) -> list[Team]:
         """Create teams, with the next free name where none is given."""
         teams = [self.world.add_team(name, enterprise=enterprise, transport=transport) for name in names]
-        self.feed.tell_all(view.teams(self.world))
+        self.feed.tell_all(display.teams(self.world))
         self.save()
         return teams
 

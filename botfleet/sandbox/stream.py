@@ -11,9 +11,9 @@ import json
 
 from tornado import iostream
 
+from .display import bot_state, snapshot
 from .feed import Viewer
 from .model import Json, Team
-from .view import bot_state, snapshot
 from .webhandler import Discreet
 
 LOOK = 0.5
