@@ -111,6 +111,18 @@ class AppControl(Requests):
         self.seq = int(done["seq"])
         return done
 
+    def views(self, team: str | None = None) -> list[dict[str, Any]]:
+        """Give the views that are open, as Slack's view objects with ``user`` and ``errors`` (by block)."""
+        return list(self.get("views", team=team)["views"])
+
+    def submit(self, view_id: str, values: dict[str, Any] | None = None) -> None:
+        """Submit a view for whoever sees it; what was filled in is given by action id."""
+        self.post("views/submit", view_id=view_id, values=values)
+
+    def close_view(self, view_id: str) -> None:
+        """Close a view for whoever sees it."""
+        self.post("views/close", view_id=view_id)
+
     def deliveries(
         self,
         after: int = 0,

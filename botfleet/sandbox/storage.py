@@ -56,7 +56,7 @@ def load(world: World, path: Path) -> None:
             for _ in range(entry["tokens"]):
                 world.install_everywhere(enterprise)
             _restore_tokens(world, enterprise.tokens, entry)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise StateFileError(f"the state file {path} is damaged: {error!r}") from error
 
 

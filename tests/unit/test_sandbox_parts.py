@@ -20,6 +20,7 @@ from botfleet.sandbox.fields import Fields, Refused
 from botfleet.sandbox.hub import encode
 from botfleet.sandbox.limits import Bucket, Limit, MethodLimits
 from botfleet.sandbox.model import HISTORY, World, history, microseconds, timestamp
+from botfleet.sandbox.outgoing import for_http
 from botfleet.sandbox.records import Log
 
 
@@ -149,7 +150,55 @@ def test_state_survives_saving(tmp_path: Path) -> None:
     assert [user.name for user in mine.humans] == ["alice", "bob", "carol", "dave"]
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"version": 1}', '{"version": 1, "teams": [{}]}', "\x00"])
+def test_the_state_file_keeps_installations_and_how_they_hear(tmp_path: Path) -> None:
+    world, path = World(), tmp_path / "state.json"
+    world.app.change({"app_id": "AMINE", "events_url": "http://app.invalid/"})
+    other = world.add_app()
+    enterprise = world.add_enterprise("Umbrella")
+    team = world.add_team("North", enterprise=enterprise)
+    world.install(team, "http", other, ("chat:write",))
+    world.install_everywhere(enterprise).error = "token_revoked"
+    storage.save(world, path)
+    again = World()
+    storage.load(again, path)
+    (kept,) = again.teams.values()
+    assert [(token.value, token.app, token.transport, token.scopes) for token in kept.good_for] == [
+        (token.value, token.app, token.transport, token.scopes) for token in team.good_for
+    ]
+    assert (kept.bot.id, kept.bot_id) == (team.bot.id, team.bot_id)
+    assert kept.good_for[-1].error == "token_revoked"
+    assert again.apps == world.apps
+
+
+def test_events_of_sockets_become_events_of_the_events_api() -> None:
+    team = World().add_team()
+    plain = {
+        "type": "message",
+        "channel": "C1",
+        "channel_type": "channel",
+        "user": "U1",
+        "text": "hi",
+        "ts": "1.1",
+    }
+    named = plain | {"text": f"hi <@{team.bot.id}>"}
+    assert for_http(plain, team) == [plain]
+    assert [event["type"] for event in for_http(named, team)] == ["message", "app_mention"]
+    for other in ({"channel_type": "im"}, {"user": team.bot.id}, {"subtype": "message_changed"}):
+        assert for_http(named | other, team) == [named | other]
+    assert for_http({"type": "user_typing"}, team) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{}",
+        '{"version": 1}',
+        '{"version": 1, "teams": [{}]}',
+        "\x00",
+        '{"version": 1, "apps": [1], "teams": []}',
+    ],
+)
 def test_a_damaged_state_file_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(content, encoding="utf-8")
