@@ -169,7 +169,7 @@ class AuthorizeHandler(Discreet):
         policy = f"default-src 'none'; {own}; base-uri 'none'; frame-ancestors 'none'"
         self.set_header("Content-Security-Policy", policy)
         self.set_header("Cache-Control", "no-store")
-        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("Referrer-Policy", "same-origin")
         self.finish(_PAGES.load(name).generate(nonce=nonce, **values))
 
 
