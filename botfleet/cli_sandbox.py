@@ -115,6 +115,39 @@ def say(channel: str, text: str, team: str | None, user: str | None, wait: float
 
 
 @sandbox.command()
+@click.argument("name", metavar="/COMMAND")
+@click.argument("text", default="")
+@team_option
+@click.option("--channel", default="general", show_default=True, help="Where it is used.")
+@click.option("--user", metavar="NAME", help="Who uses it; the team's first member by default.")
+@click.option("--wait", type=float, default=5.0, show_default=True, help="Seconds to wait for an answer.")
+@url_option
+def slash(
+    name: str, text: str, team: str | None, channel: str, user: str | None, wait: float, url: str | None
+) -> None:
+    """Use a slash command as a person, and show what the app answers: slash /deploy web.
+
+    The app has to be installed in the team by OAuth.
+    """
+    control = _control(url)
+    used = control.command(name, text, channel=channel, team=team, user=user)
+    if wait <= 0:
+        return
+    answer = control.wait_for_message(by=None, team=used["team"], timeout=wait)
+    click.echo(f"{answer['user_name']}: {answer['text']}")
+
+
+@sandbox.command()
+@team_option
+@click.option("--app", "app_id", metavar="ID", help="The app; the first by default.")
+@url_option
+def uninstall(team: str | None, app_id: str | None, url: str | None) -> None:
+    """Remove the app from a team, with all of its tokens."""
+    _control(url).uninstall(team, app_id=app_id)
+    click.echo("uninstalled")
+
+
+@sandbox.command()
 @click.option("--name", help="The new member's name.")
 @team_option
 @url_option
