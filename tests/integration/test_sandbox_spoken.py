@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 
+from botfleet import cli_sandbox
 from botfleet.sandbox import Posted, SandboxControl, SandboxError, SandboxProcess
 
 from ..waiting import eventually
@@ -198,6 +199,18 @@ def test_an_ephemeral_message_has_buttons_too(
     assert control.wait_for_message(thanks)["ephemeral"]
 
 
+def test_commands_are_used_from_the_terminal(
+    sandbox: SandboxProcess, control: SandboxControl, receiver: Receiver, team: Workspace, web: WebClient
+) -> None:
+    answering(receiver, "commands", {"text": "deployed"})
+    where = ["--url", sandbox.url, "--team", team.id]
+    used = CliRunner().invoke(cli_sandbox.sandbox, ["slash", "/deploy", "web", *where])
+    assert used.output == f"{control.team(team.id)['bot_name']}: deployed\n"
+    assert receiver.wait_for("/deploy")[0].content["text"] == "web"
+    gone = CliRunner().invoke(cli_sandbox.sandbox, ["uninstall", *where])
+    assert (gone.exit_code, control.team(team.id)["http"]) == (0, [])
+
+
 def test_a_view_is_opened_filled_in_and_submitted(
     control: SandboxControl, receiver: Receiver, team: Workspace, web: WebClient
 ) -> None:
@@ -210,7 +223,7 @@ def test_a_view_is_opened_filled_in_and_submitted(
     assert receiver.wait_for("block_actions")[0].content["view"]["id"] == view["id"]
     answering(receiver, "interactive", {"response_action": "errors", "errors": {"b": "too much"}})
     control.submit(view["id"], {"what": "tea", "colour": "red"})
-    eventually(lambda: open_views(control, team)[0]["errors"] == {"b": "too much"})
+    eventually(lambda: control.views(team.id)[0]["errors"] == {"b": "too much"})
     content = receiver.wait_for("view_submission")[0].content
     values = content["view"]["state"]["values"]
     assert values["b"]["what"] == {"type": "plain_text_input", "value": "tea"}
@@ -218,7 +231,7 @@ def test_a_view_is_opened_filled_in_and_submitted(
     assert (content["view"]["callback_id"], content["user"]["id"]) == ("order", team.alice)
     receiver.forget()
     control.submit(view["id"])
-    eventually(lambda: open_views(control, team) == [])
+    eventually(lambda: control.views(team.id) == [])
 
 
 def test_views_are_changed_pushed_and_closed(
@@ -232,14 +245,10 @@ def test_views_are_changed_pushed_and_closed(
     assert changed["view"]["callback_id"] == "new"
     answering(receiver, "interactive", {"response_action": "push", "view": MODAL | {"callback_id": "more"}})
     control.submit(view["id"])
-    below, above = eventually(lambda: len(found := open_views(control, team)) == 2 and found)
+    below, above = eventually(lambda: len(found := control.views(team.id)) == 2 and found)
     assert (above["callback_id"], above["previous_view_id"]) == ("more", below["id"])
     control.close_view(above["id"])
     assert receiver.wait_for("view_closed")[0].content["view"]["id"] == above["id"]
     answering(receiver, "interactive", {"response_action": "clear"})
     control.submit(below["id"])
-    eventually(lambda: open_views(control, team) == [])
-
-
-def open_views(control: SandboxControl, team: Workspace) -> list[dict[str, Any]]:
-    return control.views(team.id)
+    eventually(lambda: control.views(team.id) == [])
