@@ -71,14 +71,17 @@ def _show(sandbox: Sandbox, occasion: Occasion, content: Json) -> str:
         return ""
     text = str(content.get("text") or "")
     extras = {name: content[name] for name in ("blocks", "attachments") if content.get(name)}
+    for name, value in extras.items():
+        if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+            return f"invalid_{name}"
     if not text and not extras:
         return "no_text"
     if _is_set(content, "replace_original") and occasion.message is not None:
         _replace(sandbox, occasion, occasion.message, text, extras)
     elif content.get("response_type") == "in_channel":
-        _post(sandbox, occasion, text, extras, content.get("thread_ts"))
+        _post(sandbox, occasion, text, extras, _thread(content))
     else:
-        _whisper(sandbox, occasion, text, extras, content.get("thread_ts"))
+        _whisper(sandbox, occasion, text, extras, _thread(content))
     return ""
 
 
@@ -86,10 +89,15 @@ def _is_set(content: Json, name: str) -> bool:
     return content.get(name) in (True, "true", "1", 1)
 
 
+def _thread(content: Json) -> str | None:
+    given = content.get("thread_ts")
+    return given if isinstance(given, str) and given else None
+
+
 def _post(sandbox: Sandbox, occasion: Occasion, text: str, extras: Json, thread_ts: str | None) -> None:
     team, channel = occasion.team, occasion.channel
     message = sandbox.post(
-        team, channel, team.bot, text, "response", thread_ts=thread_ts or None, extras=extras or None
+        team, channel, team.bot, text, "response", thread_ts=thread_ts, extras=extras or None
     )
     message.app_id = occasion.app.app_id
 
@@ -97,7 +105,7 @@ def _post(sandbox: Sandbox, occasion: Occasion, text: str, extras: Json, thread_
 def _whisper(sandbox: Sandbox, occasion: Occasion, text: str, extras: Json, thread_ts: str | None) -> None:
     team, channel = occasion.team, occasion.channel
     ts = sandbox.world.next_ts(channel)
-    message = Message(ts, team.bot.id, text, thread_ts or None, team.bot_id, extras or None)
+    message = Message(ts, team.bot.id, text, thread_ts, team.bot_id, extras or None)
     message.app_id = occasion.app.app_id
     sandbox.whisper(team, channel, occasion.user, message)
 

@@ -86,17 +86,20 @@ def exchange_v2(sandbox: Sandbox, args: Json) -> Json:
     if args.get("grant_type") not in (None, "", "authorization_code"):
         raise Denied("invalid_grant_type")
     grant = _redeem(sandbox, args, "v2")
-    token = _install(sandbox, grant)
     team = grant.team
     organisation = team.enterprise
     everywhere = isinstance(grant.place, Enterprise)
+    person: Json = {"id": grant.user_id}
+    if grant.user_scopes:
+        person |= {
+            "scope": ",".join(grant.user_scopes),
+            "token_type": "user",
+            "access_token": _own_token(grant),
+        }
     return {
         "app_id": grant.app.app_id,
-        "authed_user": {"id": grant.user_id},
-        "scope": ",".join(grant.scopes),
-        "token_type": "bot",
-        "access_token": token.value,
-        "bot_user_id": team.bot.id,
+        "authed_user": person,
+        **(_bot(sandbox, grant) if grant.scopes else {}),
         "team": None if everywhere else {"id": team.id, "name": team.name},
         "enterprise": None if organisation is None else {"id": organisation.id, "name": organisation.name},
         "is_enterprise_install": everywhere,
@@ -112,7 +115,7 @@ def exchange_classic(sandbox: Sandbox, args: Json) -> Json:
     grant = _redeem(sandbox, args, "classic")
     team = grant.team
     answer: Json = {
-        "access_token": f"xoxp-sandbox-{team.id}-{grant.user_id}",
+        "access_token": _own_token(grant),
         "scope": ",".join(("identify", *grant.scopes)),
         "user_id": grant.user_id,
         "team_id": team.id,
@@ -162,6 +165,20 @@ def _app(sandbox: Sandbox, args: Json) -> App:
     if not hmac.compare_digest(given, app.client_secret.encode()):
         raise Denied("bad_client_secret")
     return app
+
+
+def _own_token(grant: Grant) -> str:
+    """Give the token of the person, which no method takes."""
+    return f"xoxp-sandbox-{grant.team.id}-{grant.user_id}"
+
+
+def _bot(sandbox: Sandbox, grant: Grant) -> Json:
+    return {
+        "scope": ",".join(grant.scopes),
+        "token_type": "bot",
+        "access_token": _install(sandbox, grant).value,
+        "bot_user_id": grant.team.bot.id,
+    }
 
 
 def _install(sandbox: Sandbox, grant: Grant) -> Token:

@@ -16,7 +16,7 @@ from .service import Sandbox
 AT_ONCE = 64
 """Requests under way at the same time."""
 CROWDED = 1_000
-"""Deliveries under way or waiting from which floods wait."""
+"""Deliveries that were not tried yet from which floods wait."""
 MOST = 30_000
 """Deliveries that are kept; what comes while there are more is lost, as at Slack above its limits."""
 
@@ -29,11 +29,12 @@ class HttpOutbox:
         self._client = simple_httpclient.SimpleAsyncHTTPClient(force_instance=True, max_clients=AT_ONCE)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._first = 0  # those that were not tried yet
 
     @property
     def is_crowded(self) -> bool:
         """Whether what is sent in bulk had better wait."""
-        return len(self._under_way) >= CROWDED
+        return self._first >= CROWDED
 
     def send(self, deliveries: Sequence[Delivery]) -> None:
         """Send some; those given together are tried one after the other."""
@@ -42,6 +43,7 @@ class HttpOutbox:
             for delivery in wanted:
                 self._note(delivery, 0, Reply(None, "too_many_waiting"), 0.0)
         elif wanted:
+            self._first += len(wanted)
             self._spawn(self._try_in_turn(wanted))
 
     def close(self) -> None:
@@ -58,6 +60,7 @@ class HttpOutbox:
     async def _try_in_turn(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             reply = await self._try(delivery, 0, "")
+            self._first -= 1
             if _wants_another(delivery, reply):
                 self._spawn(self._retry(delivery, reply))
             else:

@@ -183,8 +183,8 @@ def choice(element: Json, chosen: Any) -> Json:
 
 
 def _option(element: Json, value: Any) -> Json:
-    groups = [group.get("options", []) for group in _listed(element.get("option_groups"))]
-    options = [option for group in (_listed(element.get("options")), *groups) for option in group]
+    groups = [element, *_objects(element.get("option_groups"))]
+    options = [option for group in groups for option in _objects(group.get("options"))]
     found = next((option for option in options if value in (None, option.get("value"))), None)
     if found is None:
         known = ", ".join(str(option.get("value")) for option in options)
@@ -194,6 +194,10 @@ def _option(element: Json, value: Any) -> Json:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _objects(value: Any) -> list[Json]:
+    return [one for one in _listed(value) if isinstance(one, dict)]
 
 
 def who(sandbox: Sandbox, team: Team, user: User, app: App) -> Json:

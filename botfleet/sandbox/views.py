@@ -92,6 +92,7 @@ def _answer(sandbox: Sandbox, view: View, reply: Reply) -> None:
         answer = json.loads(reply.body or b"{}")
     except ValueError:
         answer = {}
+    answer = answer if isinstance(answer, dict) else {}
     action, shown = answer.get("response_action"), answer.get("view")
     if action == "errors":
         view.errors = dict(answer.get("errors") or {})

@@ -106,6 +106,12 @@ def test_an_installation_of_v2_hears_by_http_only(person: Person, team: Workspac
     assert error_of(web.rtm_connect) == "not_allowed_token_type"
 
 
+def test_what_a_person_allows_for_themselves_brings_no_bot(person: Person, team: Workspace) -> None:
+    got = exchange(team, "oauth_v2_access", person.code(team.id, scope="", user_scope="search:read"))
+    assert got["authed_user"].keys() == {"id", "scope", "token_type", "access_token"}
+    assert "access_token" not in got
+
+
 def test_a_classic_installation_has_a_bot_with_sockets(person: Person, team: Workspace) -> None:
     got = exchange(team, "oauth_access", person.code(team.id, classic=True))
     assert got.keys() >= {"access_token", "scope", "team_name", "enterprise_id"}

@@ -137,6 +137,7 @@ def test_a_response_url_is_good_for_five_answers(
     url = receiver.wait_for("/deploy")[0].content["response_url"]
     assert post(url, ["no object"]) == (400, "invalid_payload")
     assert post(url, {}) == (400, "no_text")
+    assert post(url, {"text": "well?", "blocks": "none"}) == (400, "invalid_blocks")
     for number in range(5):
         assert post(url, {"text": f"answer {number}"}) == (200, "ok")
         assert control.wait_for_message(f"answer {number}")["ephemeral"]
