@@ -100,7 +100,7 @@ def bots_table(bots: Sequence[BotReport], now: float) -> str:
                 bot.team_name or "-",
                 state(bot.status),
                 ago(now - bot.since) if bot.since else "-",
-                bot.holder or "-",
+                bot.holder or ("by HTTP" if bot.transport == "http" else "-"),
                 _trouble(bot, now),
             ]
             for bot in bots

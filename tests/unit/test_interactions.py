@@ -19,6 +19,7 @@ from botfleet.publishing.router import Router, queue_for, scope_of
 from botfleet.replay import read
 from botfleet.slack.envelope import Identifier, Origin, wrap
 from botfleet.slack.frames import Frame, decode
+from botfleet.web.gateway.forms import interaction, slash_command
 
 from .bots import NOW, context_with_bot
 
@@ -248,6 +249,17 @@ def test_a_recorded_one_can_be_replayed() -> None:
     assert read(json.dumps(CLICK).encode()).frame.action_ids == ("approve",)
     with pytest.raises(UsageError, match="no type"):
         read(json.dumps(SLASH).encode())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_gateway_makes_of_a_form_is_what_handlers_know(kind: str) -> None:
+    payload = {**KINDS[kind], "token": "verification"}
+    if kind == "slash_command":
+        made = slash_command(payload)
+    else:
+        made = interaction({"payload": json.dumps(payload)})
+    assert json.loads(made.payload) == KINDS[kind]
+    assert (made.frame, made.id_for("T1")) == (frame(KINDS[kind]), event(KINDS[kind]).id)
 
 
 # As handlers see them
