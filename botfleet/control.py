@@ -85,7 +85,7 @@ def _sealed(argument: Any) -> Any:
 
 @_task("add_token")
 def add_token(*tokens: str, namespace: str | None = None, transport: str | None = None) -> Results:
-    """Adds bots by their tokens; one result per token, in order."""
+    """Adds bots by their tokens, with a socket each or over HTTP (`transport`); one result per token."""
     return [app.fleet.add_token(one, namespace, transport).as_json() for one in tokens]
 
 

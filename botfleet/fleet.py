@@ -368,7 +368,8 @@ class Fleet:
         return [self._each(lambda bot=bot: do(bot)) for bot in wanted]  # type: ignore[misc]
 
     def _start(self, bot: Bot) -> Result:
-        return self._revived(bot) or self._wish(bot, "running")
+        revived = self._revived(bot) if bot.desired == "stopped" else None
+        return revived or self._wish(bot, "running")
 
     def _restart(self, bot: Bot) -> Result:
         return self._revived(bot) or self._renew(bot)

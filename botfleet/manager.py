@@ -37,7 +37,11 @@ class Manager:
         self._stopping = threading.Event()
 
     def add_token(self, *tokens: str, namespace: str | None = None, transport: str | None = None) -> Results:
-        """Adds bots; one `{"ok", "team_id", "status", "error"}` per token, in order."""
+        """Adds bots; one `{"ok", "team_id", "status", "error"}` per token, in order.
+
+        `transport` is `rtm` or `http`: how Slack sends their events. Without it each stays as it is, and new
+        ones get a socket.
+        """
         return [self._fleet.add_token(one, namespace, transport).as_json() for one in tokens]
 
     def remove_token(self, *tokens_or_teams: str, namespace: str | None = None) -> Results:

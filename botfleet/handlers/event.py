@@ -124,9 +124,8 @@ class Event:
     @property
     def channel(self) -> str | None:
         """The channel's id, also where Slack sends a whole channel, or an item with one (reactions)."""
-        places = ((self.payload, "channel"), (self.payload, "channel_id"), (self._item, "channel"))
-        found = (place.get(name) for place, name in (*places, (self._container, "channel_id")))
-        return _id(next((channel for channel in found if channel), None))
+        found = self.payload.get("channel") or self.payload.get("channel_id") or self._item.get("channel")
+        return _id(found or self._container.get("channel_id"))
 
     @property
     def text(self) -> str:

@@ -196,11 +196,14 @@ def test_a_dead_bot_is_started_again_only_when_slack_takes_its_token(world: Worl
     assert world.store.status("T1") == Status(
         state="token_revoked", since=NOW, error="account_inactive", generation=1
     )
-    for again in (world.fleet.start("T1")[0], world.fleet.restart()[0], world.fleet.update_token("T1")):
+    for again in (world.fleet.restart("T1")[0], world.fleet.restart()[0], world.fleet.update_token("T1")):
         assert (again.ok, again.team_id, again.status) == (False, "T1", "token_revoked")
         assert again.error == "account_inactive"
+    # As with sockets, a start does nothing to a bot that is not stopped.
+    assert world.fleet.start()[0].ok
     world.fleet.stop("T1")
     assert world.fleet.status("T1")["bots"][0]["status"] == "token_revoked"
+    assert not world.fleet.start("T1")[0].ok
     world.slack.errors.clear()
     assert world.fleet.start("T1")[0].status == "connected"
     assert bot(world).generation == 2
