@@ -7,7 +7,8 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -18,6 +19,7 @@ from botfleet.fleet import Fleet
 from botfleet.model import Bot
 from botfleet.settings import Settings
 from botfleet.store.memory import MemoryStore
+from botfleet.web.install.endpoints import open_at
 from botfleet.web.install.flow import MOST_BEGUN, Callback, Installed, Installer
 from botfleet.web.install.refusals import InstallRefused, Why
 from tests.fleets import FakeClock
@@ -253,6 +255,30 @@ def test_a_name_is_shown_as_text(site: Site, slack: CannedSlack) -> None:
     assert "<script>alert" not in page
     assert "<b>" not in page
     assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("slack", "changes", "leads_to"),
+    [
+        ("https://slack.com/api/", {}, "https://slack.com/app_redirect?app=A1&team=T1"),
+        ("https://slack.com/api/", {"org_wide": True}, "https://slack.com/app_redirect?app=A1"),
+        ("https://slack.com/api/", {"app_id": ""}, "slack://open?team=T1"),
+        ("https://slack-gov.com/api/", {}, "https://slack-gov.com/app_redirect?app=A1&team=T1"),
+        ("http://127.0.0.1:8765/api/", {}, "http://127.0.0.1:8765/?team=T1"),
+    ],
+)
+def test_the_last_page_leads_to_the_bot(slack: str, changes: dict[str, Any], leads_to: str) -> None:
+    installed = Installed(
+        outcome="created",
+        home="T1",
+        name="Acme",
+        namespace="",
+        transport="http",
+        bot_name="pingbot",
+        app_id="A1",
+        org_wide=False,
+    )
+    assert open_at(slack, replace(installed, **changes)) == leads_to
 
 
 # What is refused

@@ -74,7 +74,7 @@ def test_a_team_installs(
     page = client.get(consent(client, team))
     assert page.status_code == 200
     assert "has the bot now" in page.text
-    assert f'href="{sandbox.url}"' in page.text
+    assert f'href="{sandbox.url}?team={team}"' in page.text
     bot = only_bot(memory_store)
     assert (bot.key, bot.transport, bot.bot_name) == (team, "http", sandbox.control.team(team)["bot_name"])
     status = memory_store.status(team)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -74,8 +74,8 @@ async def oauth_redirect(request: Request) -> Response:
         request,
         "install/installed.html",
         installed=installed,
-        open_at=_open_at(context, installed),
-        is_sandbox=_is_sandbox(context),
+        open_at=open_at(context.settings.slack_api_url, installed),
+        is_sandbox=is_sandbox(context.settings.slack_api_url),
     )
 
 
@@ -114,16 +114,17 @@ def _browser_of(request: Request) -> str:
     return found if len(found) <= _MAX_SECRET else ""
 
 
-def _is_sandbox(context: WebContext) -> bool:
-    return urlsplit(context.settings.slack_api_url).hostname in _LOOPBACK
+def is_sandbox(slack_api_url: str) -> bool:
+    """Whether the Slack of this address is on this machine."""
+    return urlsplit(slack_api_url).hostname in _LOOPBACK
 
 
-def _open_at(context: WebContext, installed: Installed) -> str:
+def open_at(slack_api_url: str, installed: Installed) -> str:
     """Where people talk to the bot: the sandbox's chat page, or Slack at the app's own messages."""
-    slack = urljoin(context.settings.slack_api_url, "..")
-    if _is_sandbox(context):
-        return slack
-    team = "" if installed.org_wide else f"&team={quote(installed.home)}"
+    slack = urljoin(slack_api_url, "..")
+    team = {} if installed.org_wide else {"team": installed.home}
+    if is_sandbox(slack_api_url):
+        return f"{slack}?{urlencode(team)}"
     if installed.app_id:
-        return f"{slack}app_redirect?app={quote(installed.app_id)}{team}"
-    return "slack://open" + team.replace("&", "?")
+        return f"{slack}app_redirect?{urlencode({'app': installed.app_id, **team})}"
+    return f"slack://open?{urlencode(team)}"
