@@ -25,9 +25,12 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     if importlib.util.find_spec("starlette") is None or importlib.util.find_spec("uvicorn") is None:
         raise click.ClickException("the web role needs more libraries: pip install 'botfleet[web]'")
     from .celery import app
+    from .roles import CONTROL_QUEUE
+    from .sampling import queue_names
     from .steps import make_sink
     from .web.app import make_app
     from .web.context import WebContext
+    from .web.draining import Draining
     from .web.gateway.gateway import Shortcut
     from .web.server import listen, serve
 
@@ -36,13 +39,21 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     if is_open and host not in _LOOPBACK:
         raise UsageError(f"--open takes no other host than {', '.join(_LOOPBACK)}; it is {host!r}")
     logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT)
-    context = WebContext(app.fleet, make_sink(app), open=is_open)
+    store, depths = app.fleet.store, app.depths
+    context = WebContext(
+        app.fleet,
+        make_sink(app),
+        lambda: depths.read(queue_names(store, (CONTROL_QUEUE,))),
+        open=is_open,
+        broker=depths.ping,
+    )
     listener = listen(host, settings.web_port if port is None else port)
     click.echo(f"The web role listens on {address_of(listener.getsockname())}")
     gateway = context.gateway
     gateway.start(_end)
     try:
-        serve(Shortcut(make_app(context), gateway), settings, listener)
+        draining = Draining(make_app(context), context.readiness.end)
+        serve(Shortcut(draining, gateway), settings, listener, draining)
     finally:
         gateway.close()
     if gateway.dead:

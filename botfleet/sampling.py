@@ -59,12 +59,10 @@ class Sampler:
             StoreUnavailable: the store is away; the next one will do.
         """
         wanted = [one for group in self._store.subscriptions().values() for one in group]
-        schedules = list(self._store.timetable().schedules.values())
         handlers = sorted({one.task for one in wanted})
         runs, failed, late, retries = handler_totals(self._store, handlers)
         holders = self._store.holders()
-        named = {one.queue for one in wanted} | {one.queue for one in schedules}
-        queues, unacked = self._look_into([*self._queues, *EVENT_QUEUES, *sorted(named)])
+        queues, unacked = self._look_into(queue_names(self._store, self._queues))
         sample = Sample(
             at=self._clock(),
             bots=self._store.state_counts(),
@@ -85,12 +83,18 @@ class Sampler:
         return sample
 
     def _look_into(self, queues: Sequence[str]) -> tuple[dict[str, int], int | None]:
-        names = list(dict.fromkeys(filter(None, queues)))
         try:
-            return self._depths.read(names), self._depths.unacked()
+            return self._depths.read(queues), self._depths.unacked()
         except BotfleetError as exc:
             logger.warning("A sample has no depths of queues: %s", exc, extra={"action": "sample"})
             return {}, None
+
+
+def queue_names(store: Store, further: Sequence[str] = ()) -> list[str]:
+    """The queues that a fleet has: those of events, of its handlers, of its timers, and some further ones."""
+    named = {one.queue for group in store.subscriptions().values() for one in group}
+    named |= {one.queue for one in store.timetable().schedules.values()}
+    return list(dict.fromkeys([*further, *EVENT_QUEUES, *sorted(named - {""})]))
 
 
 def handler_totals(store: Store, tasks: Sequence[str]) -> list[dict[str, int]]:

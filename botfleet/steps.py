@@ -15,8 +15,6 @@ from urllib.parse import urlsplit
 
 import click
 from celery import bootsteps, signals
-from celery.platforms import EX_FAILURE
-from celery.worker import state
 
 from .errors import BotfleetError, ConfigurationError, StoreUnavailable
 from .handlers.builtin import with_ours
@@ -49,6 +47,8 @@ from .store.base import Store
 from .store.redis import RedisStore
 from .store.redis_client import client_of
 from .timers.ticker import TICK_TASK
+from .worker_health import HealthStep
+from .worker_state import stop_worker
 
 if TYPE_CHECKING:
     from .celery import FleetApp
@@ -176,7 +176,8 @@ def make_sink(app: FleetApp) -> Sink:
 class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
     """Keeps sockets, in a worker whose role holds."""
 
-    requires = (_POOL,)
+    # It says how this one is, until it has ended.
+    requires = (_POOL, HealthStep)
 
     def include_if(self, worker: Any) -> bool:
         role = worker.app.role
@@ -195,7 +196,7 @@ class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has n
             store=fleet.store,
             seal=fleet.seal,
             sink=make_sink(app),
-            on_death=_stop_worker,
+            on_death=stop_worker,
             room=connections_that_fit(app.settings.max_connections, limit),
         )
         _hurry_when_asked_twice(worker.hostname, holder)
@@ -206,7 +207,8 @@ class HolderStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has n
 class HandlerStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
     """Announces what the handlers want, in a worker whose role handles."""
 
-    requires = (_POOL,)
+    # It says how this one is, until it has ended.
+    requires = (_POOL, HealthStep)
 
     def include_if(self, worker: Any) -> bool:
         role = worker.app.role
@@ -236,7 +238,7 @@ class Announcer:
         self._closing = threading.Event()
         self._store_away = False
         self._expired = ExpiredCounter()
-        self._thread = WatchedThread("announcer", self._run, _stop_worker)
+        self._thread = WatchedThread("announcer", self._run, stop_worker)
 
     def start(self, worker: Any = None) -> None:
         """Starts announcing; returns at once."""
@@ -289,14 +291,6 @@ def _hurry_when_asked_twice(name: str, holder: Holder) -> None:
             holder.hurry()
 
     signals.worker_shutting_down.connect(hear, weak=False)
-
-
-def _stop_worker(name: str, exc: BaseException) -> None:
-    """Stops the worker, warmly, because one of its threads died: half a holder is worse than none.
-
-    As SIGTERM would, but for the exit status: whoever looks after the process is to see that it failed.
-    """
-    state.should_stop = EX_FAILURE
 
 
 def _check_name(fleet: Fleet, name: str) -> None:

@@ -51,6 +51,8 @@ logger = logging.getLogger(__name__)
 
 #: The part of `dedupe_ttl` for which a process may be stopped and still publish what it reads then.
 _AWAKE = 0.8
+#: Seconds without a turn of the reactor after which it is stuck; it has one each five seconds at the least.
+_STUCK = 30.0
 #: Seconds that `stop` waits for a thread; the courier may be in the midst of a call to the store.
 _JOIN_TIMEOUT = 3.0
 #: Seconds that `stop` gives the publisher to get rid of what is left.
@@ -256,6 +258,22 @@ class Holder:
             copies=counters.copies,
             reconnects={why: times for why, times in self.reactor.reconnects.items() if times},
         )
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with its threads; nothing where all of them work."""
+        dead = [part for part, thread in self._threads.items() if not thread.is_alive()]
+        if dead:
+            return f"the {dead[0]}'s thread is not alive"
+        stuck = self.reactor.stuck_for
+        return f"the reactor has been stuck for {stuck:.0f} s" if stuck > _STUCK else ""
+
+    @property
+    def unready(self) -> str:
+        """Why it can't be reckoned with; nothing where it can."""
+        if self._ownership.draining:
+            return "draining"
+        return "" if self._keeper.announced else "not announced yet"
 
     def describe(self, limit: int) -> dict[str, Any]:
         """What this holder's connections are doing, for people; the first so many bots by key."""

@@ -75,6 +75,8 @@ class Keeper:
         self._rival: Member | None = None
         #: The registry's version that the loaded shards are in line with.
         self._version = 0
+        #: The others, and people, know of this holder.
+        self.announced = False
         #: The version of the subscriptions that events are published by; -1 before the first.
         self.subscriptions = -1
         self._emptied = False
@@ -102,6 +104,7 @@ class Keeper:
         self._holdings = holdings
         # Before the first bot is connected: reconciliation takes an unknown holder for a dead one.
         self._store.announce(self._holder.info(), self._lease_ttl)
+        self.announced = True
         self._speak_for(before)
         self._watch_registry()
         self._let_go()

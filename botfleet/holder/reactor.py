@@ -166,6 +166,11 @@ class Reactor:
         """A connector's thread could not open a link."""
         self.call(lambda: self._do(connection, connection.session.failed(number, error, self._clock())))
 
+    @property
+    def stuck_for(self) -> float:
+        """Seconds since its last turn; at most some five where all is well."""
+        return self._clock() - self._turned_at
+
     def run(self) -> None:
         """Runs until `stop`; the body of the reactor's thread."""
         try:

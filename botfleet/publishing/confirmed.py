@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import queue
-from bisect import bisect_left
 from collections.abc import Sequence
 
 from ..clock import Clock, MonotonicClock, monotonic_clock, wall_clock
@@ -20,6 +19,7 @@ from ..slack.frames import Frame
 from ..store.base import Store
 from .deadlines import Deadlines
 from .gathering import Gathering
+from .lag import Lag
 from .lanes import count
 from .outgoing import Bundle, Outgoing
 from .publisher import BATCH_BYTES, BATCH_WORK, Counters, Sink, Tap, divide
@@ -33,26 +33,6 @@ PATIENCE = 2.0
 _AT_ONCE = 1.0
 #: One event on its way, in parts, and what whoever waits for it waits for.
 _Waiting = tuple[Sequence[Outgoing], asyncio.Future[None]]
-#: Upper bounds of the lags that are told apart, seconds; what is longer counts as one more.
-LAG_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-
-
-class Lag:
-    """How long events took from their coming in until the broker had them.
-
-    Attributes:
-        counts: events by lag, one for each of `LAG_BOUNDS` (those before it not included), and the rest.
-        seconds: all lags together.
-    """
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(LAG_BOUNDS) + 1)
-        self.seconds = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Takes note of one."""
-        self.counts[bisect_left(LAG_BOUNDS, seconds)] += 1
-        self.seconds += max(seconds, 0.0)
 
 
 class ConfirmedPublisher:

@@ -18,17 +18,23 @@ class Lag:
 
     Attributes:
         counts: how many events fell into each class, the last of which has no bound.
-        total: their seconds together.
+        seconds: all lags together.
 
     >>> lag = Lag()
     >>> lag.note([Outgoing("Ev1", b"{}", 99.99, "q", ())], now=100.0)
-    >>> lag.counts[4], round(lag.total, 3)
+    >>> lag.counts[4], round(lag.seconds, 3)
     (1, 0.01)
     """
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS) + 1)
-        self.total = 0.0
+        self.seconds = 0.0
+
+    def add(self, seconds: float, events: int = 1) -> None:
+        """Takes note of some events that took so long."""
+        seconds = max(0.0, seconds)
+        self.counts[bisect_left(BOUNDS, seconds)] += events
+        self.seconds += seconds * events
 
     def note(self, batch: Sequence[Outgoing | Bundle], now: float) -> None:
         """Takes note of what the broker has taken.
@@ -42,6 +48,4 @@ class Lag:
         step = max(1, len(batch) // _LOOKED_AT)
         for unit in batch[::step]:
             last = unit.events[-1] if isinstance(unit, Bundle) else unit
-            seconds = max(0.0, now - last.received_at)
-            self.counts[bisect_left(BOUNDS, seconds)] += step
-            self.total += seconds * step
+            self.add(now - last.received_at, step)

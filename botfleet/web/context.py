@@ -11,10 +11,16 @@ import anyio.to_thread
 
 from ..clock import Clock, wall_clock
 from ..fleet import Fleet
+from ..monitoring.families import Collector
+from ..monitoring.fleet import FleetMetrics
+from ..monitoring.process import ProcessMetrics
+from ..monitoring.publishers import PublisherMetrics
+from ..monitoring.readiness import Readiness, answering
 from ..overview import Census, HandlerBook
 from ..publishing.publisher import Sink
 from ..settings import Settings
 from .gateway.gateway import Gateway
+from .gateway.metrics import GatewayMetrics
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -35,9 +41,11 @@ class WebContext:
         depths: looks how many messages wait, by queue; blocks.
         open: whether everybody may do everything: on this machine only.
         clock: for ages and expiries.
+        broker: returns when the broker answers; blocks.
 
     Attributes:
         gateway: takes what Slack sends; whoever serves starts and closes it.
+        readiness: whether requests may come; whoever serves says when that is over.
     """
 
     def __init__(
@@ -47,6 +55,7 @@ class WebContext:
         depths: Callable[[], Mapping[str, int]] = dict,
         open: bool = False,
         clock: Clock = wall_clock,
+        broker: Callable[[], None] = lambda: None,
     ) -> None:
         self.fleet = fleet
         self.sink = sink
@@ -54,6 +63,13 @@ class WebContext:
         self.open = open
         self.clock = clock
         self.gateway = Gateway(fleet, sink, self.run, clock)
+        self.readiness = Readiness(
+            {
+                "store": answering(fleet.store.ping),
+                "broker": answering(broker),
+                "gateway": lambda: "" if self.gateway.is_ready else "not started, or without the store",
+            }
+        )
 
     @property
     def settings(self) -> Settings:
@@ -74,6 +90,17 @@ class WebContext:
     def handler_book(self) -> HandlerBook:
         """The handlers, with their rates."""
         return HandlerBook(self.fleet.store)
+
+    @cached_property
+    def metrics(self) -> list[Collector]:
+        """What this process and the fleet do, in figures."""
+        gateway = self.gateway
+        return [
+            ProcessMetrics("web"),
+            FleetMetrics(self.fleet.store),
+            GatewayMetrics(gateway.counters),
+            PublisherMetrics(gateway.publisher),
+        ]
 
     @cached_property
     def _limiter(self) -> anyio.CapacityLimiter:

@@ -16,6 +16,8 @@ RULES: tuple[Rule, ...] = (
     Rule("GET", "/slack/oauth_redirect", install.oauth_redirect, Access.PUBLIC),
     # Whether all is well
     Rule("GET", "/healthz", health.healthz, Access.PUBLIC),
+    Rule("GET", "/readyz", health.readyz, Access.PUBLIC),
+    Rule("GET", "/metrics", health.metrics, Access.READ),
     # Who is who
     Rule("GET", "/sign-in", sign_in.show, Access.PUBLIC),
     Rule("POST", "/sign-in", sign_in.sign_in, Access.PUBLIC),

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import signal
 import socket
+import time
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from ..errors import ConfigurationError
 from ..settings import Settings
+from .draining import Draining
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that requests under way have when the process is to end.
 DRAIN = 25
@@ -37,13 +45,71 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
+class Server(uvicorn.Server):
+    """Ends when it is told to, as soon as nothing is under way.
+
+    Until then it goes on to accept: a balancer of the load learns from `/readyz` that it is to send no more.
+    A second signal, or Ctrl-C, ends it without that.
+
+    Args:
+        config: uvicorn's.
+        draining: of the app that is served.
+    """
+
+    def __init__(self, config: uvicorn.Config, draining: Draining) -> None:
+        super().__init__(config)
+        self._draining = draining
+        self._asked = False
+        self._until = 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Hears a signal. Not noted as uvicorn does: it would end the process by it, and not with 0."""
+        if self._asked or sig == signal.SIGINT:
+            self.force_exit = self.should_exit
+            self.should_exit = True
+        self._asked = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to end; asked ten times a second."""
+        if await super().on_tick(counter):
+            self._begin()
+            # What is left of the time, and a moment for those whose time is over to be told so.
+            left = math.ceil(self._until - time.monotonic())
+            self.config.timeout_graceful_shutdown = max(1, left)
+            return True
+        return self._asked and self._drain()
+
+    def _begin(self) -> None:
+        if not self._draining.begun:
+            logger.info(
+                "No more requests are wanted: ends when those under way have", extra={"action": "drain"}
+            )
+            self._until = time.monotonic() + DRAIN
+            self._draining.begin()
+            for connection in list(self.server_state.connections):
+                connection.shutdown()
+
+    def _drain(self) -> bool:
+        """Whether nothing is under way any more, or time is over."""
+        self._begin()
+        for connection in list(self.server_state.connections):
+            # One that has asked for nothing yet may just have been accepted.
+            if getattr(connection, "cycle", None) is not None:
+                connection.shutdown()
+        if self.server_state.tasks and time.monotonic() < self._until:
+            return False
+        self.should_exit = True
+        return False
+
+
+def serve(app: ASGIApp, settings: Settings, listener: socket.socket, draining: Draining) -> None:
     """Serves until SIGTERM or SIGINT; requests under way may end.
 
     Args:
         app: what is served.
         settings: whose proxies are trusted.
         listener: from `listen`; it is closed at the end.
+        draining: the part of the app that has streams.
     """
     # No log of requests: their addresses have codes and states in them, and there is one for each event.
     config = uvicorn.Config(
@@ -60,4 +126,4 @@ def serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=DRAIN,
         timeout_keep_alive=KEEP_ALIVE,
     )
-    uvicorn.Server(config).run([listener])
+    Server(config, draining).run([listener])

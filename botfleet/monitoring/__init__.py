@@ -1,0 +1,1 @@
+"""Whether all is well, and in figures: readiness, and metrics as Prometheus reads them."""
