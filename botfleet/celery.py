@@ -27,6 +27,7 @@ from .roles import Role, find_role
 from .secrets import Seal
 from .settings import Settings
 from .steps import HandlerStep, HolderStep, begin_role, open_lanes, quiet_ticks
+from .worker_health import HealthStep
 
 
 class FleetApp(Celery):  # type: ignore[misc]  # celery has no types
@@ -154,5 +155,6 @@ app.user_options["preload"].add(
         ["--check-settings"], hidden=True, is_eager=True, is_flag=True, expose_value=False, callback=_prepare
     )
 )
+app.steps["worker"].add(HealthStep)
 app.steps["worker"].add(HolderStep)
 app.steps["worker"].add(HandlerStep)

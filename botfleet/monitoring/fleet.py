@@ -19,11 +19,18 @@ from ..store.base import Store
 from .families import counters, gauge, gauges
 from .holders import holder_families
 
-_COUNTED: Mapping[str, str] = {
-    "runs": "whose task ended well",
-    "failed": "that were given up",
-    "late": "that were too old",
-    "retries": "whose run failed and was tried again",
+#: What is counted of handlers and of timers, in the order of `sampling.COUNTERS`.
+_OF_HANDLERS: Mapping[str, str] = {
+    "runs": "Events whose task ended well.",
+    "failed": "Events that were given up.",
+    "late": "Events that were too old.",
+    "retries": "Runs that failed and were tried again.",
+}
+_OF_TIMERS: Mapping[str, str] = {
+    "runs": "Runs of a timer that ended well.",
+    "failed": "Runs of a timer that were given up.",
+    "late": "",
+    "retries": "Runs of a timer that failed and were tried again.",
 }
 
 
@@ -54,15 +61,16 @@ class FleetMetrics:
         yield gauge("botfleet_fleet_holders", "Holders that live, those on standby included.", len(holders))
         yield from holder_families("botfleet_fleet_holder", holders)
         wanted = {one.task for group in self._store.subscriptions().values() for one in group}
-        yield from self._of_tasks("handler", "Events", sorted(wanted))
-        yield from self._of_tasks("timer", "Runs of timers", sorted(self._store.timetable().schedules))
+        yield from self._of_tasks("handler", _OF_HANDLERS, sorted(wanted))
+        yield from self._of_tasks("timer", _OF_TIMERS, sorted(self._store.timetable().schedules))
         yield self._sends()
 
-    def _of_tasks(self, kind: str, what: str, names: list[str]) -> Iterator[Metric]:
+    def _of_tasks(self, kind: str, texts: Mapping[str, str], names: list[str]) -> Iterator[Metric]:
         totals = handler_totals(self._store, names)
-        for (figure, text), counted in zip(_COUNTED.items(), totals, strict=True):
+        for (figure, text), counted in zip(texts.items(), totals, strict=True):
             values = [((name,), times) for name, times in counted.items()]
-            yield counters(f"botfleet_fleet_{kind}_{figure}_total", f"{what} {text}.", (kind,), values)
+            if text:
+                yield counters(f"botfleet_fleet_{kind}_{figure}_total", text, (kind,), values)
 
     def _sends(self) -> Metric:
         names = [(via, result) for via in VIAS for result in RESULTS]

@@ -86,8 +86,6 @@ class Server(uvicorn.Server):
             )
             self._until = time.monotonic() + DRAIN
             self._draining.begin()
-            for connection in list(self.server_state.connections):
-                connection.shutdown()
 
     def _drain(self) -> bool:
         """Whether nothing is under way any more, or time is over."""

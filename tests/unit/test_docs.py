@@ -36,7 +36,9 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "deploy/README.md", *sorted(DOCS.glob("*.md"))]
 PROMPT = "$ "
 #: Tasks that nobody else has a reason to send.
-SENT_BY_BEAT = {f"botfleet.{name}" for name in ("reconcile", "refresh_directory", "sweep_lanes", "tick")}
+SENT_BY_BEAT = {
+    f"botfleet.{name}" for name in ("reconcile", "refresh_directory", "sample", "sweep_lanes", "tick")
+}
 #: As a user's own project would be checked: untyped handlers are allowed, wrong calls are not.
 MYPY_CONFIG = """
 [mypy]
