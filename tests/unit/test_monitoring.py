@@ -92,7 +92,7 @@ def test_the_fleet_shows_what_the_store_knows(store: MemoryStore) -> None:
     assert values(found["botfleet_fleet_holder_reconnects"]) == {("holder@a", "silent"): 2}
     assert values(found["botfleet_fleet_handler_runs"]) == {("tasks.listen",): 0, ("tasks.ping",): 3}
     assert values(found["botfleet_fleet_timer_failed"]) == {("tasks.tidy",): 1}
-    assert values(found["botfleet_fleet_sends"]) == {("web", "ok"): 5}
+    assert values(found["botfleet_fleet_sends"]) == {("ok", "web"): 5}
 
 
 def test_a_store_that_is_away_is_a_figure_too(store: MemoryStore) -> None:
@@ -125,7 +125,7 @@ def test_a_holder_shows_what_its_publisher_does_not() -> None:
 
 
 def test_the_docs_name_every_metric(store: MemoryStore) -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", DOCS.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(botfleet_\w+)` \| (\w+) \| ([^|]*)\|", DOCS.read_text(), re.MULTILINE)
     told = {
         name.removesuffix("_total"): (kind, set(re.findall(r"`(\w+)`", labels)))
         for name, kind, labels in rows
