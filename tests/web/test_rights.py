@@ -64,7 +64,9 @@ def stand_in(rule: Rule) -> Rule:
 
 @pytest.fixture
 def context(memory_store: MemoryStore) -> WebContext:
-    fleet = Fleet(Settings.load({}, {}, store_url="memory://"), store=memory_store)
+    fleet = Fleet(
+        Settings.load({}, {}, store_url="memory://", slack_signing_secret="signed so"), store=memory_store
+    )
     return WebContext(fleet, MemorySink())
 
 

@@ -12,6 +12,7 @@ from ..access import Rule
 from ..context import context_of
 from ..pages import render
 from .openapi import describe
+from .page import groups_of, types_of
 
 
 async def show_openapi(request: Request) -> Response:
@@ -21,7 +22,8 @@ async def show_openapi(request: Request) -> Response:
 
 async def show_docs(request: Request) -> Response:
     """`GET /api/docs`."""
-    return render(request, "api.html", description=_description(request))
+    found = _description(request)
+    return render(request, "api.html", info=found["info"], groups=groups_of(found), types=types_of(found))
 
 
 def _description(request: Request) -> dict[str, Any]:
