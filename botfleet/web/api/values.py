@@ -72,7 +72,13 @@ class AddTeam(Body, frozen=True):
 
     token: BotToken
     namespace: Namespace | UnsetType = UNSET
-    transport: Literal["rtm", "http"] | UnsetType = UNSET
+    transport: (
+        Annotated[
+            Literal["rtm", "http"],
+            Meta(description="How its events come; as a known bot's do already, and rtm for a new one."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class UpdateTeam(Body, frozen=True):
