@@ -15,10 +15,12 @@ class Viewer:
 
     Attributes:
         team_id: the team that it shows.
+        ended: whether nobody looks any more.
     """
 
     def __init__(self, team_id: str) -> None:
         self.team_id = team_id
+        self.ended = False
         self._events: list[Json] | None = []  # None: more happened than is kept
         self._stirred = asyncio.Event()
 
@@ -32,6 +34,11 @@ class Viewer:
 
     def stir(self) -> None:
         """Have the viewer look again, though there is no event."""
+        self._stirred.set()
+
+    def end(self) -> None:
+        """Have the viewer look no more."""
+        self.ended = True
         self._stirred.set()
 
     def take(self) -> list[Json] | None:
@@ -66,6 +73,13 @@ class Feed:
         group.remove(viewer)
         if not group:
             del self._viewers[viewer.team_id]
+
+    def end(self) -> bool:
+        """End all watching. False where nobody watches."""
+        for group in self._viewers.values():
+            for viewer in group:
+                viewer.end()
+        return bool(self._viewers)
 
     def tell(self, team_id: str, event: Json) -> None:
         """Tell a team's viewers of an event."""

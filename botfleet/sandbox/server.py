@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 4096
 GRACE = 0.1
-"""Seconds for closing frames to leave."""
+"""Seconds for closing frames to leave, and for streams to end."""
 
 PARENT_INTERVAL = 1.0
 PR_SET_PDEATHSIG = 1
@@ -109,7 +109,7 @@ async def _say_goodbye(sandbox: Sandbox) -> None:
     connections = sandbox.hub.everyone()
     for connection in connections:
         connection.close(1001, "sandbox stops")
-    if connections:
+    if sandbox.feed.end() or connections:
         await asyncio.sleep(GRACE)
     for connection in connections:
         connection.sever()

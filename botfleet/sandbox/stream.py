@@ -28,7 +28,6 @@ class StreamHandler(Discreet):
     """``/sandbox/stream?team=TEAM``; the first team by default."""
 
     viewer: Viewer | None = None
-    gone = False
 
     async def get(self) -> None:
         """Tell a viewer what happens, until it goes."""
@@ -48,10 +47,9 @@ class StreamHandler(Discreet):
             self.sandbox.feed.close(self.viewer)
 
     def on_connection_close(self) -> None:
-        """Wake the viewer's loop up, so that it ends."""
-        self.gone = True
+        """Look no more."""
         if self.viewer is not None:
-            self.viewer.stir()
+            self.viewer.end()
 
     def _team(self) -> Team | None:
         name = self.get_argument("team", "")
@@ -63,7 +61,7 @@ class StreamHandler(Discreet):
         events: list[Json] | None = None
         state = bot_state(self.sandbox, team)
         told = self.sandbox.monotonic()
-        while not self.gone:
+        while not viewer.ended:
             shown = [snapshot(self.sandbox, team)] if events is None else events
             before, state = state, bot_state(self.sandbox, team)
             if state != before:

@@ -45,7 +45,7 @@ function draw() {
   composer.draw();
   drawHints();
   side.draw();
-  if (!begun && matchMedia("(pointer: fine)").matches) composer.focus();
+  if (!begun) composer.focus();
   begun = true;
 }
 

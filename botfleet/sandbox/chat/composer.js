@@ -48,8 +48,9 @@ export class Composer {
     if (archived) this.area.placeholder = "This channel is archived";
   }
 
+  /** Go on with typing; not where that brings a keyboard up. */
   focus() {
-    this.area.focus();
+    if (matchMedia("(pointer: fine)").matches) this.area.focus();
   }
 
   /** Say what is typed, or a text that was offered. */

@@ -1,4 +1,4 @@
-// Elements without innerHTML: what people wrote only ever becomes text.
+// Elements, made without HTML: what people wrote only ever becomes text.
 
 /** Make an element; `on…` are listeners, null and false leave a property or child out. */
 export function el(tag, properties = {}, ...children) {

@@ -95,7 +95,7 @@ export class Side {
   #bot() {
     this.status = el("p", { class: "standing", role: "status" });
     this.more = el("div", {});
-    this.happened = el("ol", { class: "happened", "aria-label": "What happened", reversed: true });
+    this.happened = el("ol", { class: "happened", "aria-label": "What happened", reversed: true, tabindex: "0" });
     this.trouble = el("p", { class: "trouble", role: "alert", hidden: true });
     const fault = ([kind, label, fields, hint]) => {
       const id = `fault-${kind}`;
@@ -126,11 +126,17 @@ export class Side {
     const status = `${store.bot.name} is ${store.state.error ? `away: ${text}` : text}.`;
     if (this.status.textContent !== status) this.status.replaceChildren(el("span", { class: `dot ${tone}` }), status);
     this.more.replaceChildren(...advice(store), ...faults(store.state.faults));
-    this.restore.hidden = !store.state.error;
-    this.clear.hidden = !Object.keys(store.state.faults).length && !store.state.silent;
-    const lines = store.happened.slice(-8).reverse();
+    hide(this.restore, !store.state.error, this.root);
+    hide(this.clear, !Object.keys(store.state.faults).length && !store.state.silent, this.root);
+    const lines = store.happened.slice().reverse();
     this.happened.replaceChildren(...lines.map((line) => el("li", {}, el("time", {}, line.at.toLocaleTimeString()), ` ${line.text}`)));
   }
+}
+
+// A button that goes leaves the focus to the panel.
+function hide(button, hidden, panel) {
+  if (hidden && button === document.activeElement) panel.querySelector("header button").focus();
+  button.hidden = hidden;
 }
 
 function advice(store) {

@@ -1,0 +1,170 @@
+"""The sandbox's chat page, with a bot that answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from .conftest import PHONE, MakePage, Upped
+
+Shot = Callable[[Page, str], None]
+
+
+def said(page: Page, text: str) -> Locator:
+    """The message in the channel that says this."""
+    return page.get_by_role("log", name="Messages").get_by_role("article").filter(has_text=text).last
+
+
+def say(page: Page, text: str) -> None:
+    page.get_by_role("textbox", name="Message").first.fill(text)
+    page.keyboard.press("Enter")
+
+
+@pytest.fixture
+def channel(up: Upped, request: pytest.FixtureRequest) -> str:
+    """A channel that only one test speaks in."""
+    name = re.sub(r"\W", "-", request.node.name.removeprefix("test_"))[:40].strip("-_").lower()
+    up.sandbox.create_channel(name)
+    return name
+
+
+def go(page: Page, up: Upped, channel: str, team: str = "") -> None:
+    page.goto(f"{up.chat_url}/?team={team}")
+    page.get_by_role("button", name=channel, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"#{channel}")
+
+
+def test_a_newcomers_first_minute(page: Page, up: Upped, shot: Shot) -> None:
+    page.goto(up.chat_url)
+    expect(page).to_have_title(re.compile("#general · Acme Inc"))
+    expect(page.get_by_role("button", name=re.compile("^botfleet is connected"))).to_be_visible()
+    page.get_by_role("button", name="@botfleet ping").click()
+    expect(said(page, "pong")).to_contain_text("botfleet")
+
+    # By hand, with the name completed, and as somebody else.
+    page.get_by_label("Who speaks").select_option("bob")
+    box = page.get_by_role("textbox", name="Message")
+    box.press_sequentially("@botf")
+    box.press("Enter")
+    expect(box).to_have_value("@botfleet ")
+    box.press_sequentially("define shard")
+    box.press("Enter")
+    expect(box).to_have_value("")
+    expect(said(page, "define shard")).to_contain_text("bob")
+    expect(said(page, "shard:").locator("strong").last).to_have_text("shard")
+    shot(page, "chat")
+
+    # Alone with the bot, which needs no name there.
+    page.get_by_role("button", name="carol", exact=True).click()
+    expect(page.get_by_label("Who speaks")).to_be_disabled()
+    page.get_by_role("button", name="help", exact=True).click()
+    expect(said(page, "ping")).to_contain_text("botfleet")
+    shot(page, "chat-direct")
+
+
+def test_a_thread(page: Page, up: Upped, channel: str, shot: Shot) -> None:
+    go(page, up, channel)
+    say(page, "Lunch?")
+    said(page, "Lunch?").hover()
+    said(page, "Lunch?").get_by_role("button", name="Reply in a thread").click()
+    thread = page.get_by_role("complementary", name="Thread")
+    thread.get_by_role("textbox", name="Message").fill("@botfleet ping")
+    page.keyboard.press("Enter")
+    expect(thread.get_by_role("article").filter(has_text="pong")).to_be_visible()
+    expect(said(page, "Lunch?")).to_contain_text("2 replies")
+    expect(page.get_by_role("log", name="Messages").get_by_role("article")).to_have_count(1)
+    shot(page, "chat-thread")
+    page.keyboard.press("Escape")
+    expect(thread).to_be_hidden()
+
+
+def test_reactions_edits_and_ends(page: Page, up: Upped, channel: str) -> None:
+    go(page, up, channel)
+    say(page, "Ship it")
+    said(page, "Ship it").hover()
+    said(page, "Ship it").get_by_role("button", name="Add a reaction").click()
+    page.get_by_role("dialog", name="Choose an emoji").get_by_role("searchbox").fill("bookmark")
+    page.keyboard.press("Enter")
+    own = said(page, "Ship it").get_by_role("button", name=":bookmark: by alice")
+    expect(own).to_have_attribute("aria-pressed", "true")
+    # The bot hears of it, and tells alice alone.
+    expect(page.get_by_role("button", name=re.compile(r"^alice 1"))).to_be_visible()
+    own.click()
+    expect(own).to_be_hidden()
+
+    said(page, "Ship it").get_by_role("button", name="Edit").click()
+    page.get_by_role("textbox", name="Change the message").fill("Ship *that*")
+    page.keyboard.press("Enter")
+    expect(said(page, "Ship that")).to_contain_text("(edited)")
+    said(page, "Ship that").get_by_role("button", name="Delete").click()
+    expect(said(page, "Ship that")).to_be_hidden()
+
+
+def test_a_member_joins_and_a_channel_is_made(page: Page, up: Upped) -> None:
+    page.goto(up.chat_url)
+    page.get_by_role("button", name="Someone joins the team").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("zoe")
+    page.get_by_role("button", name="Join", exact=True).click()
+    expect(page.get_by_role("log", name="Messages")).to_contain_text("zoe joined the team")
+    expect(page.get_by_label("Who speaks").locator("option:checked")).to_have_text("zoe")
+    # The bot welcomes who is new.
+    page.get_by_role("button", name=re.compile("^zoe")).click()
+    expect(said(page, "Welcome")).to_contain_text("botfleet")
+
+    page.get_by_role("button", name="New channel").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Not so")
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="small letters")).to_be_visible()
+    page.get_by_role("dialog").get_by_label("Name").fill("zoos")
+    page.get_by_label("Private").check()
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("zoos")
+    expect(page.get_by_text("Private, ")).to_be_visible()
+
+
+def test_what_people_write_is_only_text(page: Page, up: Upped, channel: str) -> None:
+    go(page, up, channel)
+    say(
+        page,
+        "<img src=x onerror=alert(1)> & *bold* `a<b` https://example.com/?a=1&b=2 :tada: javascript:alert(1)",
+    )
+    message = said(page, "<img src=x onerror=alert(1)> & bold")
+    expect(message.locator("strong").last).to_have_text("bold")
+    expect(message.get_by_role("link")).to_have_attribute("href", "https://example.com/?a=1&b=2")
+    expect(message.locator("img")).to_have_count(0)
+    up.sandbox.say(channel, "<javascript:alert(1)|click> <https://ok.example|ok>")
+    expect(said(page, "ok").get_by_role("link")).to_have_count(1)
+    say(page, "/deploy now")
+    expect(page.get_by_role("alert")).to_contain_text("Nobody takes /deploy")
+
+
+def test_a_revoked_token_is_seen_live(page: Page, up: Upped, shot: Shot) -> None:
+    page.goto(f"{up.chat_url}/?team=Globex")
+    page.get_by_role("button", name=re.compile("^botfleet is connected")).click()
+    side = page.get_by_role("complementary", name="The bot's connection")
+    side.get_by_role("button", name="Drop the connection").click()
+    expect(side).to_contain_text(re.compile(r"Connected again after [\d.]+ s"))
+    side.get_by_role("button", name="Revoke the token").click()
+    expect(page.get_by_role("button", name=re.compile("^botfleet is token revoked"))).to_be_visible()
+    expect(side).to_contain_text("The token is dead: token_revoked")
+    shot(page, "chat-revoked")
+    side.get_by_role("button", name="Restore the token").click()
+    expect(side).to_contain_text("The token works again")
+    up.botfleet("teams", "restart", "T00000002")
+    expect(page.get_by_role("button", name=re.compile("^botfleet is connected"))).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone(make_page: MakePage, up: Upped, shot: Shot, scheme: str) -> None:
+    page = make_page(viewport=PHONE, color_scheme=scheme, has_touch=True, is_mobile=True)
+    page.goto(up.chat_url)
+    page.get_by_role("button", name="Channels").tap()
+    page.get_by_role("button", name="random", exact=True).tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("#random")
+    page.get_by_role("button", name="@botfleet ping").tap()
+    expect(said(page, "pong")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    shot(page, f"chat-phone-{scheme}")
