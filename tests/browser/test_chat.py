@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
+import urllib.request
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+
+from botfleet.sandbox import SandboxProcess
 
 from .conftest import PHONE, MakePage, Upped
 
@@ -103,7 +110,8 @@ def test_reactions_edits_and_ends(page: Page, up: Upped, channel: str) -> None:
     expect(said(page, "Ship that")).to_be_hidden()
 
 
-def test_a_member_joins_and_a_channel_is_made(page: Page, up: Upped) -> None:
+def test_a_member_joins_and_a_channel_is_made(make_page: MakePage, up: Upped) -> None:
+    page = make_page(expected=("400",))
     page.goto(up.chat_url)
     page.get_by_role("button", name="Someone joins the team").click()
     page.get_by_role("dialog").get_by_label("Name").fill("zoe")
@@ -168,3 +176,77 @@ def test_on_a_phone(make_page: MakePage, up: Upped, shot: Shot, scheme: str) -> 
     expect(said(page, "pong")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     shot(page, f"chat-phone-{scheme}")
+
+
+class App(ThreadingHTTPServer):
+    """An app with HTTP: answers a slash command with a button, and a click with a word."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, name="app").start()
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        if self.path.endswith("interactive"):
+            clicked = json.loads(form["payload"][0])
+            chosen = clicked["actions"][0].get("selected_option", {}).get("value", "nothing")
+            answer = json.dumps({"text": f"Deployed to {chosen}", "replace_original": True}).encode()
+            urllib.request.urlopen(urllib.request.Request(clicked["response_url"], answer)).close()
+            answer = b""
+        elif self.path.endswith("commands"):
+            answer = json.dumps({"text": "Where?", "blocks": [self._choice(form["text"][0])]}).encode()
+        else:
+            answer = b""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def _choice(self, what: str) -> dict[str, object]:
+        options = [
+            {"text": {"type": "plain_text", "text": name}, "value": name} for name in ("staging", "live")
+        ]
+        accessory = {"type": "static_select", "action_id": "where", "options": options}
+        text = {"type": "mrkdwn", "text": f"Deploy *{what}*?"}
+        return {"type": "section", "text": text, "accessory": accessory}
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_slash_commands_and_menus(page: Page, shot: Shot) -> None:
+    with SandboxProcess() as sandbox, App() as app:
+        sandbox.control.set_app(url=app.url)
+        page.goto(sandbox.url)
+        expect(page.get_by_role("button", name=re.compile("^botfleet is not connected"))).to_be_visible()
+        sandbox.control.install(transport="http")
+        expect(page.get_by_role("button", name=re.compile("^botfleet is over HTTP"))).to_be_visible()
+        say(page, "/deploy main")
+        expect(said(page, "Deploy main?")).to_contain_text("Only visible to alice")
+        shot(page, "chat-menu")
+        said(page, "Deploy main?").get_by_role("combobox").select_option("live")
+        expect(said(page, "Deployed to live")).to_be_visible()
+        app.shutdown()
+
+
+def test_the_sandbox_comes_back(make_page: MakePage) -> None:
+    page = make_page(
+        expected=("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED", "ERR_EMPTY_RESPONSE", "404")
+    )
+    with SandboxProcess(["--teams", "3"]) as sandbox:
+        page.goto(f"{sandbox.url}?team=Initech")
+        expect(page.get_by_label("Team", exact=True).locator("option:checked")).to_have_text("Initech")
+        port = sandbox.url.rstrip("/").rpartition(":")[2]
+    expect(page.get_by_text("The sandbox is away")).to_be_visible()
+    # It has fewer teams now: the page shows the first.
+    with SandboxProcess(["--port", port]) as sandbox:
+        expect(page.get_by_label("Team", exact=True).locator("option:checked")).to_have_text("Acme Inc")
+        expect(page.get_by_text("The sandbox is away")).to_be_hidden()
+        sandbox.control.say("general", "Back again")
+        expect(said(page, "Back again")).to_be_visible()
