@@ -377,7 +377,7 @@ def _endpoint(table: dict[str, Endpoint], path: str, other: dict[str, Endpoint])
         return table[path]
     if path in other or path == "messages":
         raise Refused(405, f"/sandbox/{path} takes {'GET' if table is POSTS else 'POST'}")
-    known = ", ".join(sorted([*GETS, *POSTS, "messages", "faults/KIND"]))
+    known = ", ".join(sorted([*GETS, *POSTS, "messages", "stream", "faults/KIND"]))
     raise Refused(404, f"/sandbox/{path} is unknown: expected one of {known}")
 
 

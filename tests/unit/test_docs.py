@@ -300,7 +300,7 @@ def test_each_public_name_is_described() -> None:
 def test_each_fault_and_request_and_method_of_the_sandbox_is_described() -> None:
     assert [named(row[0])[0] for row in rows("sandbox.md", "fault")] == list(FAULTS)
     requests = {row[0] for row in rows("sandbox.md", "request")}
-    assert requests - {"POST `faults/FAULT`", "GET `messages`"} == {
+    assert requests - {"POST `faults/FAULT`", "GET `messages`", "GET `stream`"} == {
         *(f"GET `{path}`" for path in GETS),
         *(f"POST `{path}`" for path in POSTS),
     }
