@@ -108,7 +108,7 @@ class Dialogue:
             self._error(number, BAD_CHANNEL, "channel_not_found")
         else:
             typing = {"type": "user_typing", "channel": channel, "user": self.team.bot.id}
-            self.sandbox.feed.tell(self.team.id, typing)
+            self.sandbox.feed.hear(self.team.id, typing)
 
     def _presence(self, frame: Json) -> None:
         ids = frame.get("ids")

@@ -6,8 +6,8 @@ import asyncio
 
 from .model import Json
 
-QUEUE = 2_000
-"""Events that wait for one viewer; one who is further behind is shown everything anew."""
+QUEUE = 200
+"""Events that wait for one viewer; when there are more, everything is shown anew."""
 
 
 class Viewer:
@@ -15,14 +15,18 @@ class Viewer:
 
     Attributes:
         team_id: the team that it shows.
-        ended: whether nobody looks any more.
     """
 
     def __init__(self, team_id: str) -> None:
         self.team_id = team_id
-        self.ended = False
         self._events: list[Json] | None = []  # None: more happened than is kept
         self._stirred = asyncio.Event()
+        self._end = asyncio.Event()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody looks any more."""
+        return self._end.is_set()
 
     def tell(self, event: Json) -> None:
         """Keep an event for this viewer."""
@@ -38,7 +42,7 @@ class Viewer:
 
     def end(self) -> None:
         """Have the viewer look no more."""
-        self.ended = True
+        self._end.set()
         self._stirred.set()
 
     def take(self) -> list[Json] | None:
@@ -48,11 +52,12 @@ class Viewer:
 
     async def wait(self, timeout: float) -> None:
         """Wait until something happens, at most `timeout` seconds."""
-        try:
-            await asyncio.wait_for(self._stirred.wait(), timeout)
-        except TimeoutError:
-            return
-        self._stirred.clear()
+        if await _is_set(self._stirred, timeout):
+            self._stirred.clear()
+
+    async def rest(self, seconds: float) -> None:
+        """Let events gather for a time, if the viewer does not end before."""
+        await _is_set(self._end, seconds)
 
 
 class Feed:
@@ -82,9 +87,14 @@ class Feed:
         return bool(self._viewers)
 
     def tell(self, team_id: str, event: Json) -> None:
-        """Tell a team's viewers of an event."""
+        """Tell a team's viewers of an event of the page's own."""
         for viewer in self._viewers.get(team_id, ()):
             viewer.tell(event)
+
+    def hear(self, team_id: str, event: Json) -> None:
+        """Tell a team's viewers of one of Slack's events, which may be anything that somebody sent."""
+        if team_id in self._viewers:
+            self.tell(team_id, {"type": "slack", "event": event})
 
     def tell_all(self, event: Json) -> None:
         """Tell every viewer."""
@@ -95,3 +105,10 @@ class Feed:
         """Have a team's viewers look again."""
         for viewer in self._viewers.get(team_id, ()):
             viewer.stir()
+
+
+async def _is_set(event: asyncio.Event, timeout: float) -> bool:
+    try:
+        return await asyncio.wait_for(event.wait(), timeout)
+    except TimeoutError:
+        return False

@@ -264,7 +264,7 @@ class Sandbox:
         message = self.world.post(team, channel, user, text, thread_ts, extras)
         self.record(team, channel, user, message, via)
         event = message_event(team, channel, message)
-        self.feed.tell(team.id, event)
+        self.feed.hear(team.id, event)
         return message, encode(event)
 
     def whisper(
@@ -314,7 +314,7 @@ class Sandbox:
 
     def send_event(self, team: Team, event: Json) -> None:
         """Send any event to every connection of a team, and to the apps that hear of it by HTTP."""
-        self.feed.tell(team.id, event)
+        self.feed.hear(team.id, event)
         self.hub.publish(team.id, [encode(event)])
         self.tell_apps(team, event)
 

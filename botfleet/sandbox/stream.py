@@ -1,8 +1,8 @@
 """``GET /sandbox/stream``: a team as it is, then what happens in it, as server-sent events.
 
-The first event is a ``sandbox_snapshot``; what follows are Slack's own events, as the sockets hear them, and
-the page's own, whose types begin with ``sandbox_``. A viewer that comes back, or that could not keep up,
-begins with a snapshot again, so that no event needs a number.
+The first event is a ``sandbox_snapshot``; what follows are the page's own, whose types begin with
+``sandbox_``, and ``slack``: an event of Slack's as the sockets hear it. A viewer that comes back begins with
+a snapshot again, and one that could not keep up gets another, so that no event needs a number.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from .webhandler import Discreet
 
 LOOK = 0.5
 """Seconds after which the bot's state is looked at again, as faults end without an event."""
+PAUSE = 0.02
+"""Seconds between two writes, in which events gather."""
+FLOODED = 0.5
+"""Seconds until a viewer is told more that got a snapshot because so much happens."""
 HEARTBEAT = 15.0
 """Seconds of quiet after which a comment is sent, so that both sides notice a dead connection."""
 RETRY = 500
@@ -70,6 +74,7 @@ class StreamHandler(Discreet):
                 self.write("".join(map(_encode, shown)) or ":\n\n")
                 told = self.sandbox.monotonic()
                 await self.flush()
+            await viewer.rest(FLOODED if events is None else PAUSE)
             await viewer.wait(LOOK)
             events = viewer.take()
 

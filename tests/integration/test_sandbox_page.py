@@ -30,11 +30,13 @@ class Stream:
         self.answer = self.connection.getresponse()
 
     def next(self, kind: str) -> Event:
-        """The next event of a type; others are passed over."""
+        """The next event of a type, the page's own or Slack's; others are passed over."""
         while True:
             line = self.answer.readline()
             assert line, "the stream has ended"
-            if line.startswith(b"data: ") and (event := json.loads(line[6:]))["type"] == kind:
+            event = json.loads(line[6:]) if line.startswith(b"data: ") else {}
+            event = event["event"] if event.get("type") == "slack" else event
+            if event.get("type") == kind:
                 return dict(event)
 
     def close(self) -> None:

@@ -19,6 +19,9 @@ export class MessageList {
   constructor(root, store, { inThread = false, onnewer = () => {} } = {}) {
     Object.assign(this, { root, store, inThread, onnewer });
     root.addEventListener("scroll", () => this.#atEnd() && onnewer(false));
+    root.addEventListener("keydown", (event) => this.#walk(event));
+    root.addEventListener("focusin", (event) => reach(event.target.closest(".message"), "0"));
+    root.addEventListener("focusout", (event) => reach(event.target.closest(".message"), "-1"));
     // Whatever grows below, or makes the list smaller, leaves who reads the end at the end.
     new ResizeObserver(() => this.stays && this.toEnd()).observe(root);
   }
@@ -43,6 +46,18 @@ export class MessageList {
     this.root.scrollTop = this.root.scrollHeight;
     this.stays = true;
     this.onnewer(false);
+  }
+
+  // Up and down lead from message to message, Tab into the one that is reached and out of the list.
+  #walk(event) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (step === undefined || event.target.matches("textarea, select, input")) return;
+    const all = [...this.root.querySelectorAll(".message")];
+    const at = all.indexOf(event.target.closest(".message"));
+    const next = at < 0 ? all.at(-1) : all[at + step];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
   }
 
   #atEnd() {
@@ -79,10 +94,20 @@ export class MessageList {
     const same = known && known.message === message && known.compact === compact && known.epoch === epoch;
     if (!same || known.speaker !== speaker || known.editing !== editing) {
       known = { message, compact, epoch, speaker, editing, was: known?.node };
-      known.node = message.notice ? this.#notice(message) : this.#message(message, compact, editing);
+      known.node = this.#one(message, compact, editing);
     }
     kept.set(key, known);
     return known.node;
+  }
+
+  // Through the sandbox anything can be sent, and what can't be shown must not hide the rest.
+  #one(message, compact, editing) {
+    try {
+      return message.notice ? this.#notice(message) : this.#message(message, compact, editing);
+    } catch (error) {
+      console.info("can't be shown:", error);
+      return el("p", { class: "notice" }, "(a message that can't be shown)");
+    }
   }
 
   // Elements that stay are left where they are, so that focus and selection live on.
@@ -95,7 +120,9 @@ export class MessageList {
       if (this.root.children[index] !== node) this.root.insertBefore(node, this.root.children[index] ?? null);
     });
     if (held && !held.isConnected) {
-      this.root.querySelector(`.message[data-ts="${heldIn}"] [data-act="${CSS.escape(held.dataset.act)}"]`)?.focus();
+      const message = this.root.querySelector(`.message[data-ts="${CSS.escape(heldIn)}"]`);
+      const same = message?.querySelector(`[data-act="${CSS.escape(held.dataset.act)}"]`);
+      (same ?? message ?? this.root).focus();
     }
   }
 
@@ -157,7 +184,7 @@ export class MessageList {
       const own = users.includes(speaker);
       const who = users.map((id) => nameOf(this.store.users.get(id))).join(", ");
       return el("button", {
-        type: "button", class: "reaction", "aria-pressed": String(own), "data-act": `reaction ${name}`,
+        type: "button", class: "reaction", tabindex: "-1", "aria-pressed": String(own), "data-act": `reaction ${name}`,
         title: `${who}: :${name}:`, "aria-label": `:${name}: by ${who}`,
         onclick: () => this.#react(message, name, own),
       }, sign(name) ?? `:${name}:`, el("span", {}, ` ${users.length}`));
@@ -166,12 +193,12 @@ export class MessageList {
 
   #replies(message) {
     const text = message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`;
-    return el("button", { type: "button", class: "replies", "data-act": "replies", onclick: () => this.#open(message) }, icon("reply"), text);
+    return el("button", { type: "button", class: "replies", tabindex: "-1", "data-act": "replies", onclick: () => this.#open(message) }, icon("reply"), text);
   }
 
   #tools(message, author) {
     const tool = (name, label, onclick) =>
-      el("button", { type: "button", class: "tool", title: label, "aria-label": label, "data-act": name, onclick }, icon(name));
+      el("button", { type: "button", class: "tool", tabindex: "-1", title: label, "aria-label": label, "data-act": name, onclick }, icon(name));
     return el("div", { class: "tools" },
       tool("smile", "Add a reaction", (event) => pick(event.currentTarget, (name) => this.#react(message, name, false))),
       !this.inThread && tool("reply", "Reply in a thread", () => this.#open(message)),
@@ -200,6 +227,11 @@ export class MessageList {
   }
 }
 
+// One would have to pass four buttons of each message otherwise, on the way from the channels to the field.
+function reach(message, tabindex) {
+  for (const button of message?.querySelectorAll(".tool, .reaction, .replies") ?? []) button.setAttribute("tabindex", tabindex);
+}
+
 function welcome(store) {
   const name = store.bot.name;
   const channel = store.channels.get(store.channel);
@@ -225,7 +257,7 @@ function avatar(author) {
   const own = author.emoji && sign(author.emoji.replaceAll(":", ""));
   if (own) return el("span", { class: "avatar", "aria-hidden": "true" }, own);
   if (author.isBot) return el("img", { class: "avatar", src: "/page/icon.svg", alt: "", width: "36", height: "36" });
-  const tone = [...String(author.id)].reduce((sum, sign_) => sum + sign_.charCodeAt(0), 0) % 6;
+  const tone = [...String(author.id)].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % 6;
   return el("span", { class: `avatar tone${tone}`, "aria-hidden": "true" }, author.name.slice(0, 1).toUpperCase());
 }
 

@@ -1,7 +1,7 @@
 // A team as the page knows it: begun by a snapshot, kept up by Slack's events. No DOM in here.
 
 const TYPING = 6000; // milliseconds that "is typing" stands without a new word of it
-const KEPT = 500; // messages of a channel, and lines of what happened
+const KEPT = 300; // messages of a channel
 const byTs = (one, other) => (one.ts < other.ts ? -1 : one.ts > other.ts ? 1 : 0);
 
 export class Store extends EventTarget {
@@ -22,14 +22,20 @@ export class Store extends EventTarget {
   happened = [];
   epoch = 0; // grows when names change, and with them every message's look
 
-  /** Take an event; one that makes no sense is left alone, as anything can be sent through the sandbox. */
+  /** Take an event of the stream. */
   take(event) {
+    if (event.type === "slack") this.hear(event.event);
+    else ACTS[event.type](this, event);
+    this.changed(event.type === "slack" ? event.event : event);
+  }
+
+  /** Take an event of Slack's; one that makes no sense is left alone, as anything can be sent through the sandbox. */
+  hear(event) {
     try {
-      if (Object.hasOwn(ACTS, event.type)) ACTS[event.type](this, event);
+      if (Object.hasOwn(HEARD, event.type)) HEARD[event.type](this, event);
     } catch (error) {
       console.info("left alone:", event.type, error);
     }
-    this.changed(event);
   }
 
   changed(event = {}) {
@@ -94,6 +100,9 @@ export function nameOf(user) {
   return user?.display_name || user?.name || "somebody";
 }
 
+const isTs = (ts) => typeof ts === "string" && /^\d{1,11}\.\d+$/.test(ts);
+const isText = (value) => typeof value === "string" && value !== "";
+
 function snapshot(store, event) {
   const sameTeam = store.team?.id === event.team.id;
   Object.assign(store, { team: event.team, teams: event.teams, teamCount: event.team_count, bot: event.bot });
@@ -146,7 +155,7 @@ function connections(store, event) {
 function message(store, event) {
   if (event.subtype === "message_changed") return changedMessage(store, event);
   if (event.subtype === "message_deleted") return deletedMessage(store, event);
-  if (typeof event.ts !== "string" || !event.channel) return undefined;
+  if (!isTs(event.ts) || !event.channel) return undefined;
   const { channel, channel_type: kind, team, event_ts: when, ...shown } = event;
   store.put(channel, shown);
   if (isReply(shown)) count(store, channel, shown.thread_ts, 1);
@@ -156,7 +165,7 @@ function message(store, event) {
 }
 
 function changedMessage(store, event) {
-  if (store.message(event.channel, event.message.ts)) store.put(event.channel, event.message);
+  if (isTs(event.message.ts) && store.message(event.channel, event.message.ts)) store.put(event.channel, event.message);
 }
 
 function deletedMessage(store, event) {
@@ -175,7 +184,7 @@ function count(store, channel, ts, step) {
 function reaction(store, event, change) {
   const { channel, ts } = event.item;
   const known = store.message(channel, ts);
-  if (!known) return;
+  if (!known || !isText(event.reaction)) return;
   const reactions = (known.reactions ?? []).map((one) => ({ ...one, users: [...one.users] }));
   let entry = reactions.find((one) => one.name === event.reaction);
   if (!entry) reactions.push((entry = { name: event.reaction, users: [] }));
@@ -184,17 +193,17 @@ function reaction(store, event, change) {
 }
 
 function notice(store, channel, ts, text, user) {
-  if (channel && ts) store.put(channel, { ts, text, user, notice: true }, `notice ${ts}`);
+  if (channel && isTs(ts)) store.put(channel, { ts, text, user, notice: true }, `notice ${ts}`);
 }
 
 function user(store, event) {
   const given = event.user;
+  if (!isText(given.id) || !isText(given.name)) throw new Error("no user");
   const known = store.users.get(given.id);
   const direct = known?.direct ?? `D${given.id.slice(1)}`;
   const display = given.profile?.display_name || given.name;
   store.users.set(given.id, { ...given, display_name: display, direct: given.is_bot ? null : direct });
   store.epoch += 1;
-  return !known;
 }
 
 function joined(store, event) {
@@ -214,13 +223,14 @@ function entered(store, event) {
 
 function created(store, event, kind) {
   const given = event.channel;
+  if (!isText(given.id) || !isText(given.name)) throw new Error("no channel");
   const members = [...store.users.keys()].filter((id) => kind === "group" || id !== store.bot.id);
   store.channels.set(given.id, { id: given.id, name: given.name, kind, archived: false, members });
 }
 
 function renamed(store, event) {
   const channel = store.channels.get(event.channel.id);
-  if (channel) channel.name = event.channel.name;
+  if (channel && isText(event.channel.name)) channel.name = event.channel.name;
   store.epoch += 1;
 }
 
@@ -231,6 +241,7 @@ function archived(store, event, now) {
 
 function opened(store, event) {
   const { id, user: partner } = event.channel;
+  if (!isText(id)) throw new Error("no channel");
   store.channels.set(id, { id, name: partner, kind: "im", archived: false, members: [partner, store.bot.id] });
 }
 
@@ -250,6 +261,9 @@ const ACTS = {
   sandbox_ephemeral: whisper,
   sandbox_ephemeral_deleted: unwhispered,
   sandbox_teams: (store, event) => { store.teams = event.teams; store.teamCount = event.team_count; },
+};
+
+const HEARD = {
   message,
   reaction_added: (store, event) => reaction(store, event, (users, one) => [...users, one]),
   reaction_removed: (store, event) => reaction(store, event, (users) => users),
