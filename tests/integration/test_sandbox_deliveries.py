@@ -99,7 +99,7 @@ def test_apps_hear_what_sockets_hear_but_for_what_is_only_theirs(
     control.say("@alice", f"psst <@{http_team.bot}>", team=http_team.id)
     (joined,) = receiver.wait_for("member_joined_channel")
     assert joined.content["event"]["user"] == http_team.bot
-    wanted = "im_created member_joined_channel message message reaction_added team_join".split()
+    wanted = ["im_created", "member_joined_channel", "message", "message", "reaction_added", "team_join"]
     eventually(lambda: len(receiver.heard) >= len(wanted))
     types = sorted(heard.type for heard in receiver.heard)
     assert types == wanted, "no mention in direct messages, and nothing of sockets"
