@@ -25,6 +25,7 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     if importlib.util.find_spec("starlette") is None or importlib.util.find_spec("uvicorn") is None:
         raise click.ClickException("the web role needs more libraries: pip install 'botfleet[web]'")
     from .celery import app
+    from .holder.process import calm_garbage_collector
     from .roles import CONTROL_QUEUE
     from .sampling import queue_names
     from .steps import make_sink
@@ -51,6 +52,7 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     click.echo(f"The web role listens on {address_of(listener.getsockname())}")
     gateway = context.gateway
     gateway.start(_end)
+    calm_garbage_collector()
     try:
         draining = Draining(make_app(context), context.readiness.end)
         serve(Shortcut(draining, gateway), settings, listener, draining)

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from botfleet.settings import Settings
+from botfleet.web.draining import Draining
 from botfleet.web.server import listen, serve
 
 from .slack_sdk_rtm import make_task
@@ -56,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     app = make_app(options.secret, make_task(options.broker, options.queue))
-    serve(app, Settings.load({}, {}), listen("127.0.0.1", options.port))
+    serve(app, Settings.load({}, {}), listen("127.0.0.1", options.port), Draining(app))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import argparse
 from starlette.types import Receive, Scope, Send
 
 from botfleet.settings import Settings
+from botfleet.web.draining import Draining
 from botfleet.web.server import listen, serve
 
 
@@ -23,7 +24,7 @@ def main() -> None:
     """Serves until it is killed."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers.web_empty")
     parser.add_argument("--port", type=int, required=True)
-    serve(answer, Settings.load({}, {}), listen("127.0.0.1", parser.parse_args().port))
+    serve(answer, Settings.load({}, {}), listen("127.0.0.1", parser.parse_args().port), Draining(answer))
 
 
 if __name__ == "__main__":

@@ -103,7 +103,24 @@ class ConfirmedPublisher:
         now = self._clock()
         envelope = wrap(event_id, origin, frame, raw, now)
         event = Outgoing(event_id, envelope, now, queue_for(frame), subscriptions, origin.key)
-        await self._pushed(divide(event, frame) if router.divides else (event,), len(envelope))
+        parts = divide(event, frame) if router.divides else (event,)
+        self.counters.wanted += 1
+        weight = len(envelope)
+        if self._closing or self._weight + weight > self._buffer:
+            self.counters.dropped += 1
+            raise PublishError("shutting down" if self._closing else "too many events wait for the broker")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._deadlines.begin(loop, future)
+        self._weight += weight
+        self._queue.put((parts, future))
+        try:
+            await future
+        except BaseException:
+            self.counters.dropped += 1
+            raise
+        finally:
+            self._weight -= weight
         return True
 
     def look(self) -> None:
@@ -130,27 +147,6 @@ class ConfirmedPublisher:
         """Ends `run`, after what waits now."""
         self._closing = True
         self._queue.put(None)
-
-    # The coroutines' side
-
-    async def _pushed(self, parts: Sequence[Outgoing], weight: int) -> None:
-        """Returns when the broker has all parts of an event."""
-        self.counters.wanted += 1
-        if self._closing or self._weight + weight > self._buffer:
-            self.counters.dropped += 1
-            raise PublishError("shutting down" if self._closing else "too many events wait for the broker")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._deadlines.begin(loop, future)
-        self._weight += weight
-        self._queue.put((parts, future))
-        try:
-            await future
-        except BaseException:
-            self.counters.dropped += 1
-            raise
-        finally:
-            self._weight -= weight
 
     # The thread's side
 

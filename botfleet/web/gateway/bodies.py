@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from ...publishing.deadlines import Deadlines
 from ..limits import BODY_TIME, SLACK_BODY
@@ -52,7 +52,11 @@ class Reader:
         self._reading.add(task)
         self._deadlines.begin(task.get_loop(), task)
         try:
-            return await _read(receive)
+            message = await receive()
+            part: bytes = message.get("body", b"")
+            if message["type"] == "http.request" and not message.get("more_body") and len(part) <= SLACK_BODY:
+                return part
+            return await _read_on(message, receive)
         except asyncio.CancelledError as exc:
             if exc.args != (_LATE,):
                 raise
@@ -66,17 +70,16 @@ class Reader:
             task.cancel(_LATE)
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read_on(message: Message, receive: Receive) -> bytes:
+    """Reads what comes after the first message, which it is given."""
     parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientGone
-        part: bytes = message.get("body", b"")
-        size += len(part)
+    size = 0
+    while message["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
         if size > SLACK_BODY:
             raise Refused(answers.TOO_LARGE)
-        more = message.get("more_body", False)
-        parts.append(part)
-    return b"".join(parts)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+    raise ClientGone

@@ -65,10 +65,10 @@ class Directory:
         # Guards these two and what is thrown away by them; held for no longer than a walk over the answers.
         self._lock = threading.Lock()
 
-    def recall(self, key: str) -> Entry | None:
-        """What was said of a bot lately; None where the store is to be asked."""
-        entry = self._known.get(key) or self._unknown.get(key)
-        return None if entry is None or entry.until < self._clock() else entry
+    def recall(self, keys: Sequence[str]) -> Known | None:
+        """The first of these bots, if that was said lately; None also where it was not."""
+        entry = self._known.get(keys[0]) if keys else None
+        return entry.known if entry is not None and entry.until > self._clock() else None
 
     async def find(self, keys: Sequence[str]) -> Known | None:
         """The first of these bots that there is.
@@ -77,7 +77,9 @@ class Directory:
             StoreError: it is not known, and the store is away.
         """
         for key in keys:
-            entry = self.recall(key) or await self._ask(key)
+            entry = self._known.get(key) or self._unknown.get(key)
+            if entry is None or entry.until <= self._clock():
+                entry = await self._ask(key)
             if entry.known is not None:
                 return entry.known
         return None

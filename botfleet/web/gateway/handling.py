@@ -9,14 +9,14 @@ from ...clock import MonotonicClock, monotonic_clock
 from ...fleet import Fleet
 from ...model import bot_key
 from ...publishing.confirmed import ConfirmedPublisher
-from ...slack.envelope import Identifier, harmless
+from ...slack.envelope import Identifier, Origin, harmless
 from ...slack.frames import Frame
 from . import answers, forms
 from .answers import Answer, malformed, ok
 from .counters import Counters
 from .deliveries import Delivery, decode, event_of
 from .directory import Directory, Known
-from .uninstalls import deactivate, ends_bot
+from .uninstalls import ENDINGS, deactivate, ends_bot
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,15 @@ class Handling:
         """Takes a request of the Events API."""
         delivery = decode(body)
         if delivery.type == "event_callback":
-            return await self._callback(namespace, delivery)
+            frame, raw = event_of(delivery)
+            keys = [bot_key(home, namespace) for home in delivery.homes]
+            known = self._directory.recall(keys) or await self._directory.find(keys)
+            if known is None:
+                return answers.UNKNOWN_TEAM
+            answer = await self._publish(known, frame, raw, self._id_of(delivery, frame, known.origin))
+            if frame.type in ENDINGS and ends_bot(frame, raw, known.bot):
+                await self._end(known.bot.key, delivery, frame)
+            return answer
         if delivery.type == "url_verification":
             return _answer_challenge(delivery.challenge)
         if delivery.type == "app_rate_limited":
@@ -96,30 +104,22 @@ class Handling:
 
     # Steps
 
-    async def _callback(self, namespace: str, delivery: Delivery) -> Answer:
-        frame, raw = event_of(delivery)
-        known = await self._find(namespace, delivery.homes)
-        if known is None:
-            return answers.UNKNOWN_TEAM
+    def _id_of(self, delivery: Delivery, frame: Frame, origin: Origin) -> str:
         event_id = delivery.event_id
-        if not isinstance(event_id, str) or not event_id:
-            event_id = self._identifier.identify(known.origin, frame)
-        answer = await self._publish(known, frame, raw, harmless(event_id))
-        if ends_bot(frame, raw, known.bot):
-            key = known.bot.key
-            done = await self._run(lambda: deactivate(self._fleet, key, delivery, frame))
-            self._counters.deactivated += done
-        return answer
+        if isinstance(event_id, str) and event_id:
+            return harmless(event_id)
+        return self._identifier.identify(origin, frame)
+
+    async def _end(self, key: str, delivery: Delivery, frame: Frame) -> None:
+        done = await self._run(lambda: deactivate(self._fleet, key, delivery, frame))
+        self._counters.deactivated += done
 
     async def _submission(self, namespace: str, submission: forms.Submission) -> Answer:
-        known = await self._find(namespace, submission.homes)
+        known = await self._directory.find([bot_key(home, namespace) for home in submission.homes])
         if known is None:
             return answers.UNKNOWN_TEAM
         event_id = submission.id_for(known.bot.key)
         return await self._publish(known, submission.frame, submission.payload, event_id)
-
-    async def _find(self, namespace: str, homes: list[str]) -> Known | None:
-        return await self._directory.find([bot_key(home, namespace) for home in homes])
 
     async def _publish(self, known: Known, frame: Frame, raw: bytes, event_id: str) -> Answer:
         bot = known.bot

@@ -13,13 +13,12 @@ logger = logging.getLogger(__name__)
 
 UNINSTALLED = "app_uninstalled"
 REVOKED = "tokens_revoked"
+ENDINGS = frozenset({UNINSTALLED, REVOKED})
 
 
 def ends_bot(frame: Frame, raw: bytes, bot: Bot) -> bool:
-    """Whether an event says that a bot's token is dead; a `tokens_revoked` says it of those that it names."""
-    if frame.type == UNINSTALLED:
-        return True
-    return frame.type == REVOKED and bot.bot_user_id in revoked_bots(raw)
+    """Whether one of `ENDINGS` says that a bot's token is dead: a `tokens_revoked` does of those it names."""
+    return frame.type == UNINSTALLED or bot.bot_user_id in revoked_bots(raw)
 
 
 def deactivate(fleet: Fleet, key: str, delivery: Delivery, frame: Frame) -> bool:
