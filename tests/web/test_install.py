@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -420,6 +421,15 @@ def test_slack_that_is_away_is_told(make_client: MakeClient) -> None:
     state = query_of(client.get("/slack/install").headers["location"])["state"]
     status, page = back(client, state=state, code=CODE)
     assert (status, "be reached just now" in page) == (502, True)
+
+
+def test_slack_that_is_slow_is_not_waited_for(make_client: MakeClient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/api/"
+        client = make_client(slack_api_url=url, connect_timeout=1.0, **APP)
+        state = query_of(client.get("/slack/install").headers["location"])["state"]
+        status, page = back(client, state=state, code=CODE)
+    assert (status, "did not answer in time" in page) == (504, True)
 
 
 # The store

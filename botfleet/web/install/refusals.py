@@ -30,7 +30,7 @@ _OPERATOR = "Whoever runs this bot has to change that; trying again does not hel
 class Why(Enum):
     """The reasons; each has its words."""
 
-    DENIED = Words(403, "Cancelled", "The bot was not allowed at Slack, so nothing was added or changed.")
+    DENIED = Words(403, "Cancelled", "You did not allow the bot in Slack, so nothing was added or changed.")
     INCOMPLETE = Words(
         400,
         "Please begin here",
