@@ -48,6 +48,8 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
         open=is_open,
         broker=depths.ping,
     )
+    # From here on and until uvicorn listens to it, as after that: told to end, it ends well.
+    signal.signal(signal.SIGTERM, _leave)
     listener = listen(host, settings.web_port if port is None else port)
     click.echo(f"The web role listens on {address_of(listener.getsockname())}")
     gateway = context.gateway
@@ -60,6 +62,10 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
         gateway.close()
     if gateway.dead:
         raise click.ClickException(f"the thread {gateway.dead} died; the log says why")
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(0)
 
 
 def _end(name: str, exc: BaseException) -> None:

@@ -196,6 +196,8 @@ class Stack:
             "BOTFLEET_SLACK_API_URL": sandbox.api_url,
         }
         self.flower_port = free_port()
+        # On one machine no two of them can have the same, and in containers they do.
+        self.health_ports = {name: free_port() for name in ("holder", "handler")}
         self.running: list[subprocess.Popen[str]] = []
         self._copy_deployment()
 
@@ -204,6 +206,10 @@ class Stack:
         written: dict[str, str] = services()[name]["environment"]
         given = {key: substitute(value, self.env_file) for key, value in written.items()}
         given["BOTFLEET_BROKER_URL"] = self.redis_url
+        if name in self.health_ports:
+            assert given["BOTFLEET_HEALTH_PORT"] in services()[name]["healthcheck"]["test"][3]
+            given["BOTFLEET_HEALTH_PORT"] = str(self.health_ports[name])
+            given["BOTFLEET_HEALTH_HOST"] = "127.0.0.1"
         state = {"BOTFLEET_STATE_DIR": str(self.folder / "state")}
         kept = {key: os.environ[key] for key in ("HOME", "TMPDIR") if key in os.environ}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -246,6 +252,14 @@ class Stack:
             text=True,
             timeout=30,
         )
+
+    def is_healthy(self, name: str) -> bool:
+        """Whether a service's health check is content."""
+        port = self.health_ports.get(name) or int(re.findall(r"http://127\.0\.0\.1:(\d+)", self.log(name))[0])
+        kind, *command = services()[name]["healthcheck"]["test"]
+        assert kind == "CMD"
+        command[-1] = re.sub(r":80\d\d/", f":{port}/", command[-1])
+        return self.run(name, *command).returncode == 0
 
     def wait_until_ready(self, name: str) -> None:
         """Waits until a service does its work."""
@@ -368,6 +382,7 @@ def test_the_services_together_are_a_fleet(stack: Stack) -> None:
         stack.start(name)
     for name in ROLES:
         stack.wait_until_ready(name)
+    eventually(lambda: all(stack.is_healthy(name) for name in ("holder", "handler", "web")), timeout=15)
     team = stack.sandbox.control.add_team("Composed")
 
     added = stack.run("holder", "botfleet", "teams", "add", "-", text=team["bot_token"] + "\n")
