@@ -95,7 +95,7 @@ def test_reactions_edits_and_ends(page: Page, up: Upped, channel: str) -> None:
     said(page, "Ship it").get_by_role("button", name="Add a reaction").click()
     page.get_by_role("dialog", name="Choose an emoji").get_by_role("searchbox").fill("bookmark")
     page.keyboard.press("Enter")
-    own = said(page, "Ship it").get_by_role("button", name=":bookmark: by alice")
+    own = said(page, "Ship it").get_by_role("button", name=":bookmark: 1 by alice")
     expect(own).to_have_attribute("aria-pressed", "true")
     # The bot hears of it, and tells alice alone.
     expect(page.get_by_role("button", name=re.compile(r"^alice 1"))).to_be_visible()

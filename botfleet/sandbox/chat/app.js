@@ -59,10 +59,12 @@ function drawHeader() {
   byId("enter").hidden = Boolean(partner);
   const { tone, text } = standing(store);
   const pill = byId("bot");
-  if (pill.textContent !== `${store.bot.name} ${text}`) {
-    pill.replaceChildren(el("span", { class: `dot ${tone}` }), el("span", { class: "wide" }, `${store.bot.name} `), el("span", {}, text));
+  if (pill.dataset.shown !== tone + text) {
+    pill.dataset.shown = tone + text;
+    const unseen = (words) => el("span", { class: "unseen" }, words);
+    pill.replaceChildren(el("span", { class: `dot ${tone}` }),
+      el("span", {}, el("span", { class: "wide" }, store.bot.name, unseen(" is"), " "), text, unseen(". Its connection and faults")));
   }
-  pill.setAttribute("aria-label", `${store.bot.name} is ${text}. Its connection and faults`);
   pill.setAttribute("aria-expanded", String(side.kind === "bot"));
   byId("typing").textContent = store.isTyping(store.channel) ? `${store.bot.name} is typing…` : "";
   document.title = `${partner ? "" : "#"}${place} · ${store.team.name} · botfleet sandbox`;

@@ -185,9 +185,10 @@ export class MessageList {
       const who = users.map((id) => nameOf(this.store.users.get(id))).join(", ");
       return el("button", {
         type: "button", class: "reaction", tabindex: "-1", "aria-pressed": String(own), "data-act": `reaction ${name}`,
-        title: `${who}: :${name}:`, "aria-label": `:${name}: by ${who}`,
+        title: `${who}: :${name}:`,
         onclick: () => this.#react(message, name, own),
-      }, sign(name) ?? `:${name}:`, el("span", {}, ` ${users.length}`));
+      }, el("span", { role: "img", "aria-label": `:${name}:` }, sign(name) ?? `:${name}:`), ` ${users.length}`,
+      el("span", { class: "unseen" }, ` by ${who}`));
     }));
   }
 

@@ -49,6 +49,7 @@ export class Side {
     this.#opener = document.activeElement;
     this.#show("thread");
     this.composer.draw();
+    this.root.querySelector("button").focus();
     this.composer.focus();
   }
 
