@@ -149,6 +149,50 @@ def test_what_people_write_is_only_text(page: Page, up: Upped, channel: str) -> 
     expect(page.get_by_role("alert")).to_contain_text("Nobody takes /deploy")
 
 
+def test_events_that_make_no_sense_hide_nothing(page: Page, up: Upped, channel: str) -> None:
+    go(page, up, channel)
+    place = up.sandbox.say(channel, "Before")["channel"]
+    for event in (
+        {"type": "message", "channel": place, "ts": "x"},
+        {"type": "message", "channel": place, "ts": "1.1", "text": {}, "user": 5, "reactions": [{"name": 5}]},
+        {
+            "type": "message",
+            "channel": place,
+            "ts": "1.2",
+            "blocks": [None, {"type": 5}, {"type": "section"}],
+        },
+        {"type": "message", "subtype": "message_changed", "channel": place},
+        {"type": "reaction_added", "item": 5},
+        {"type": "team_join", "user": {"id": 5}},
+        {"type": "sandbox_snapshot"},
+    ):
+        up.sandbox.event(event)
+    up.sandbox.say(channel, "After")
+    expect(said(page, "After")).to_be_visible()
+    expect(said(page, "Before")).to_be_visible()
+
+
+def test_by_keyboard(page: Page, up: Upped, channel: str) -> None:
+    go(page, up, channel)
+    for text in ("one", "two"):
+        say(page, text)
+    expect(said(page, "two")).to_be_visible()
+    page.get_by_role("log", name="Messages").focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(said(page, "one")).to_be_focused()
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    thread = page.get_by_role("complementary", name="Thread")
+    expect(thread.get_by_role("textbox", name="Message")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(said(page, "one").get_by_role("button", name="Reply in a thread")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
+    expect(said(page, "two")).to_be_focused()
+
+
 def test_a_revoked_token_is_seen_live(page: Page, up: Upped, shot: Shot) -> None:
     page.goto(f"{up.chat_url}/?team=Globex")
     page.get_by_role("button", name=re.compile("^botfleet is connected")).click()
