@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -148,6 +148,11 @@ def _wrong_key(context: WebContext, address: str) -> Problem:
     return _unauthenticated("The key is wrong or was removed.", 'error="invalid_token"')
 
 
+def caller_of(request: Request) -> Caller:
+    """Who asks, where a rule let them through."""
+    return cast(Caller, request.scope["caller"])
+
+
 def guarded(rule: Rule) -> Endpoint:
     """An endpoint that only those reach who have the right to."""
     if rule.access in (Access.PUBLIC, Access.SLACK):
@@ -170,6 +175,9 @@ def guarded(rule: Rule) -> Endpoint:
 def _lead_in(request: Request, rule: Rule) -> Response:
     if rule.access not in _PAGES:
         raise _unauthenticated("A key is needed: Authorization: Bearer …")
+    if "hx-request" in request.headers:
+        # A part of a page: the page sees to it that its reader signs in.
+        return Response(status_code=401)
     if request.method not in SAFE_METHODS:
         return RedirectResponse("/sign-in", 303)
     query = f"?{request.url.query}" if request.url.query else ""

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from .. import __version__
+from .wording import FILTERS
 
 _TEMPLATES = Environment(
     loader=PackageLoader("botfleet.web"),
@@ -25,8 +26,13 @@ _TEMPLATES = Environment(
 def render(request: Request, name: str, status_code: int = 200, **values: Any) -> HTMLResponse:
     """A page of `templates/`, with what each page knows: the request, who asks, and the version."""
     known = {"request": request, "caller": request.scope.get("caller"), "version": __version__}
-    text = _TEMPLATES.get_template(name).render(**known, **values)
+    text = text_of(name, **known, **values)
     return HTMLResponse(text, status_code, headers={"Cache-Control": "no-store"})
+
+
+def text_of(name: str, **values: Any) -> str:
+    """A part of a page: a template of `templates/` that knows what it is given, and no more."""
+    return _TEMPLATES.get_template(name).render(**values)
 
 
 @cache
@@ -54,3 +60,4 @@ def static(name: str) -> str:
 
 
 _TEMPLATES.globals["static"] = static
+_TEMPLATES.filters.update(FILTERS)

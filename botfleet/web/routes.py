@@ -5,6 +5,8 @@ from __future__ import annotations
 from . import assets, health, sign_in
 from .access import Access, Rule
 from .api import description, fleet, teams
+from .dashboard import handlers, holders, live, overview, team
+from .dashboard import teams as team_list
 from .gateway import views as gateway
 from .install import endpoints as install
 
@@ -52,6 +54,19 @@ RULES: tuple[Rule, ...] = (
     Rule("DELETE", "/api/holders/{name}/drain", fleet.undo_drain, Access.ADMIN),
     Rule("GET", "/api/handlers", fleet.list_handlers, Access.READ),
     Rule("GET", "/api/queues", fleet.list_queues, Access.READ),
+    # The dashboard
+    Rule("GET", "/dashboard", overview.show, Access.SEE),
+    Rule("GET", "/dashboard/glance", overview.refresh, Access.SEE),
+    Rule("GET", "/dashboard/teams", team_list.show, Access.SEE),
+    Rule("GET", "/dashboard/teams/{key}", team.show, Access.SEE),
+    Rule("GET", "/dashboard/teams/{key}/now", team.refresh, Access.SEE),
+    Rule("GET", "/dashboard/teams/{key}/live", live.stream, Access.SEE),
+    Rule("GET", "/dashboard/teams/{key}/{deed}", team.confirm, Access.ACT),
+    Rule("POST", "/dashboard/teams/{key}/{deed}", team.act, Access.ACT),
+    Rule("GET", "/dashboard/handlers", handlers.show, Access.SEE),
+    Rule("GET", "/dashboard/holders", holders.show, Access.SEE),
+    Rule("GET", "/dashboard/holders/drain", holders.confirm, Access.ACT),
+    Rule("POST", "/dashboard/holders/drain", holders.act, Access.ACT),
     # Files that pages need
     Rule("GET", "/static/{name:path}", assets.show, Access.PUBLIC),
 )

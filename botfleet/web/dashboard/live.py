@@ -1,0 +1,67 @@
+"""`/dashboard/teams/KEY/live`: a team's events as they come in, as server-sent events without any text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from ...model import Shown
+from ..pages import text_of
+from ..problems import Problem
+from .board import board_of
+from .feeds import Feeds, FeedsFull, read
+from .team import key_of
+
+#: Seconds without an event after which something is sent, so that proxies keep the connection.
+_PATIENCE = 15.0
+#: Seconds after which the browser has to ask again: its session may have ended.
+_LIFE = 600.0
+#: Told to browsers: milliseconds after which they ask again.
+_RETRY = "retry: 2000\n\n"
+_NOTHING = ":\n\n"
+
+
+async def stream(request: Request) -> Response:
+    """The stream; it ends when the browser goes, when the process is to end, or after ten minutes."""
+    key, feeds = key_of(request), board_of(request).feeds
+    if feeds.is_full(key):
+        raise Problem(
+            503, "too_many_watchers", "Too many people watch events just now.", headers={"Retry-After": "10"}
+        )
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_lines(feeds, key), media_type="text/event-stream", headers=headers)
+
+
+async def _lines(feeds: Feeds, key: str) -> AsyncIterator[str]:
+    # Opened here, for only what has begun is sure to end.
+    try:
+        queue = feeds.open(key)
+    except FeedsFull:
+        return
+    end = time.monotonic() + _LIFE
+    try:
+        yield _RETRY
+        async for shown in read(queue, _PATIENCE):
+            yield message_of(shown, key) if shown else _NOTHING
+            if time.monotonic() > end:
+                return
+    finally:
+        feeds.close(key, queue)
+
+
+def message_of(shown: Shown, key: str) -> str:
+    """What a holder shows of a bot, as a server-sent event; the newest first."""
+    # A team's id means all of its bots.
+    own = [sighting for sighting in reversed(shown.sightings) if sighting.bot == key]
+    fragment = text_of("dashboard/sightings.html", sightings=own, skipped=shown.skipped)
+    return "".join(_fields("sighting" if fragment.strip() else "begun", fragment))
+
+
+def _fields(event: str, text: str) -> Iterator[str]:
+    yield f"event: {event}\n"
+    for line in text.strip().splitlines() or [""]:
+        yield f"data: {line}\n"
+    yield "\n"
