@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ...errors import BotfleetError, StoreError
-from ...model import STATES, Sample, State
+from ...model import Sample, State
 from ...overview import HolderView, Query, Snapshot, Team, holders_of
 from ..context import WebContext
 from ..pages import text_of
@@ -15,7 +15,16 @@ from .shared import Fragment
 
 #: States that somebody should look at, and how many such bots are listed.
 _TROUBLES: tuple[State, ...] = ("disconnected", "rate_limited", "token_revoked")
-_LISTED = 5
+_LISTED = 4
+#: States in the order in which they are shown.
+_ORDER: tuple[State, ...] = (
+    "connected",
+    "connecting",
+    "rate_limited",
+    "disconnected",
+    "token_revoked",
+    "stopped",
+)
 #: The width of the bar of states, and what a single bot has of it at least.
 _BAR, _LEAST = 1000.0, 6.0
 
@@ -76,7 +85,7 @@ def look(context: WebContext) -> Glance:
     store, snapshot = context.fleet.store, context.census.now()
     return Glance(
         total=snapshot.total,
-        counts=snapshot.counts,
+        counts={state: snapshot.counts[state] for state in _ORDER},
         troubled=_troubled(snapshot),
         holders=holders_of(store),
         queues=_depths(context),
@@ -104,7 +113,7 @@ def parts_of(counts: Mapping[State, int]) -> list[Part]:
     >>> [(part.state, part.width) for part in parts_of({"connected": 1, "stopped": 3})]
     [('connected', 250.0), ('stopped', 750.0)]
     """
-    shown = {state: counts[state] for state in STATES if counts.get(state)}
+    shown = {state: counts[state] for state in _ORDER if counts.get(state)}
     total = sum(shown.values())
     widths = {state: max(_LEAST, _BAR * count / total) for state, count in shown.items()}
     scale = _BAR / sum(widths.values()) if widths else 1.0

@@ -131,15 +131,15 @@ def _plot(name: str, tone: str, points: Sequence[Point], end: float, say: Callab
 
 
 def round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 … that is not below a value; 1 at least.
+    """The next round number that is not below a value; 1 at least.
 
     >>> round_up(0), round_up(3.2), round_up(50), round_up(1201)
-    (1.0, 5.0, 50.0, 2000.0)
+    (1.0, 4.0, 50.0, 1500.0)
     """
     if value <= 1:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
 
 
 def _place(point: Point, end: float, top: float) -> Point:

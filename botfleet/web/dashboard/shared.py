@@ -71,7 +71,7 @@ class Fragment(NamedTuple):
 
     def __html__(self) -> str:
         asked = f"{self.href}{'&' if '?' in self.href else '?'}have={self.version}"
-        return _FRAGMENT.format(self.name, asked, self.every, Markup(self.inner))
+        return str(_FRAGMENT.format(self.name, asked, self.every, Markup(self.inner)))
 
     def answer(self, request: Request, besides: str = "") -> Response:
         """What who asks with `?have=VERSION` gets: nothing where that is what there is.

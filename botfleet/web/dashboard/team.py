@@ -33,7 +33,7 @@ class Deed(NamedTuple):
         word: on its button.
         ask: what it means, for who is to say yes; empty where nobody is asked.
         said: when it is done.
-        danger: it can't be taken back, or cuts a team off.
+        danger: it can't be taken back.
     """
 
     do: Callable[[Fleet, Team], Result]
@@ -50,7 +50,7 @@ def _first(results: Sequence[Result]) -> Result:
 DEEDS: dict[str, Deed] = {
     "check": Deed(
         lambda fleet, team: fleet.check_token(team.team_id, team.namespace),
-        "Check the token",
+        "Check token",
         "",
         "Slack says that the token is good.",
     ),
@@ -71,7 +71,6 @@ DEEDS: dict[str, Deed] = {
         "Stop",
         "Its connection is closed, and the team's people get no answer until somebody starts it again.",
         "The bot is being stopped.",
-        danger=True,
     ),
     "remove": Deed(
         lambda fleet, team: fleet.remove_token(team.team_id, team.namespace),

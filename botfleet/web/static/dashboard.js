@@ -30,6 +30,7 @@ function tellLive(state) {
   const shown = live.querySelector("[data-word]");
   if (shown.textContent !== word) shown.textContent = word;
 }
+if (document.getElementById("live")) tellLive("on");
 const polled = (event) => event.target.matches("[data-poll]");
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful && polled(event)) tellLive("on");
