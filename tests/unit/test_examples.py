@@ -23,10 +23,13 @@ import pytest
         "botfleet.unheld",
         "botfleet.up.reload",
         "botfleet.watching",
+        "botfleet.web.dashboard.glance",
+        "botfleet.web.dashboard.plots",
         "botfleet.web.install.flow",
         "botfleet.web.install.refusals",
         "botfleet.web.problems",
         "botfleet.web.sign_in",
+        "botfleet.web.wording",
     ],
 )
 def test_the_examples_hold(name: str) -> None:

@@ -59,7 +59,7 @@ class Feeds:
             raise FeedsFull
         feed = self._feeds.get(team)
         if feed is None:
-            feed = self._feeds[team] = _Feed(self._begin(team), lambda: self._end(team))
+            feed = self._feeds[team] = _Feed(self._begin(team), lambda ended: self._end(team, ended))
             feed.start()
         queue: Queue = asyncio.Queue(_BEHIND)
         feed.queues.add(queue)
@@ -83,12 +83,13 @@ class Feeds:
         """Ends all feeds, for the process is to end."""
         for team, feed in list(self._feeds.items()):
             feed.stop()
-            self._end(team)
+            self._end(team, feed)
 
-    def _end(self, team: str) -> None:
-        """Tells all who watch a team that nothing more comes."""
-        feed = self._feeds.pop(team, None)
-        for queue in feed.queues if feed else ():
+    def _end(self, team: str, feed: _Feed) -> None:
+        """Tells all who watch a team by this feed that nothing more comes."""
+        if self._feeds.get(team) is feed:
+            del self._feeds[team]
+        for queue in feed.queues:
             _put(queue, None)
 
 
@@ -97,10 +98,10 @@ class _Feed:
 
     Args:
         source: of the events; read in a thread.
-        ended: called on the loop when there is no more.
+        ended: called on the loop, with this feed, when there is no more.
     """
 
-    def __init__(self, source: Iterator[Shown | None], ended: Callable[[], None]) -> None:
+    def __init__(self, source: Iterator[Shown | None], ended: Callable[[_Feed], None]) -> None:
         self.queues: set[Queue] = set()
         self._source = source
         self._ended = ended
@@ -126,7 +127,7 @@ class _Feed:
             logger.warning("A team's events can't be watched: %s", exc, extra={"action": "web.feed"})
         finally:
             if not self._stopped.is_set():
-                self._call(self._ended)
+                self._call(self._ended, self)
 
     def _call(self, do: Callable[..., None], *args: object) -> None:
         try:

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from ...model import Shown
+from ..context import context_of
 from ..pages import text_of
 from ..problems import Problem
 from .board import board_of
 from .feeds import Feeds, FeedsFull, read
-from .team import key_of
+from .team import key_of, unknown_team
 
 #: Seconds without an event after which something is sent, so that proxies keep the connection.
 _PATIENCE = 15.0
@@ -26,7 +27,9 @@ _NOTHING = ":\n\n"
 
 async def stream(request: Request) -> Response:
     """The stream; it ends when the browser goes, when the process is to end, or after ten minutes."""
-    key, feeds = key_of(request), board_of(request).feeds
+    context, key, feeds = context_of(request), key_of(request), board_of(request).feeds
+    if await context.run(context.fleet.store.bot, key) is None:
+        raise unknown_team()
     if feeds.is_full(key):
         raise Problem(
             503, "too_many_watchers", "Too many people watch events just now.", headers={"Retry-After": "10"}

@@ -104,7 +104,7 @@ def key_of(request: Request) -> str:
     """
     key = str(request.path_params["key"])
     if not _KEY.fullmatch(key):
-        raise _unknown()
+        raise unknown_team()
     return key
 
 
@@ -166,7 +166,7 @@ def _trouble(name: str, result: Result) -> str:
 def _do(context: WebContext, key: str, name: str) -> Result:
     team = context.census.team(key)
     if team is None:
-        raise _unknown()
+        raise unknown_team()
     result = DEEDS[name].do(context.fleet, team)
     context.census.renew(key)
     return result
@@ -175,7 +175,7 @@ def _do(context: WebContext, key: str, name: str) -> Result:
 def _look(context: WebContext, key: str) -> _Seen:
     team = context.census.team(key)
     if team is None:
-        raise _unknown()
+        raise unknown_team()
     return _Seen(team, context.fleet.store.history(key))
 
 
@@ -239,5 +239,6 @@ def _deed_of(request: Request) -> str:
     return name
 
 
-def _unknown() -> Problem:
+def unknown_team() -> Problem:
+    """There is no such bot."""
     return Problem(404, "unknown_team", "No bot of this team is known here. It may have been removed.")
