@@ -74,6 +74,9 @@ def test_all_who_watch_a_team_share_what_is_shown_of_it(feeds: Feeds, source: So
         one, other = feeds.open("T1"), feeds.open("T1")
         source.show("T1", shown)
         assert await one.get() == await other.get() == shown
+        late = feeds.open("T1")
+        assert await late.get() == Shown(holder="h1")
+        feeds.close("T1", late)
         feeds.close("T1", one)
         source.show("T1", shown)
         assert await other.get() == shown

@@ -62,6 +62,8 @@ class Feeds:
             feed = self._feeds[team] = _Feed(self._begin(team), lambda ended: self._end(team, ended))
             feed.start()
         queue: Queue = asyncio.Queue(_BEHIND)
+        if feed.begun is not None:
+            queue.put_nowait(feed.begun)
         feed.queues.add(queue)
         return queue
 
@@ -103,6 +105,8 @@ class _Feed:
 
     def __init__(self, source: Iterator[Shown | None], ended: Callable[[_Feed], None]) -> None:
         self.queues: set[Queue] = set()
+        #: What tells whoever comes later that a holder has begun; None before one has.
+        self.begun: Shown | None = None
         self._source = source
         self._ended = ended
         self._stopped = threading.Event()
@@ -137,6 +141,7 @@ class _Feed:
             self._stopped.set()
 
     def _give(self, shown: Shown) -> None:
+        self.begun = Shown(holder=shown.holder)
         for queue in self.queues:
             _put(queue, shown)
 

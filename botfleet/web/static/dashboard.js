@@ -122,9 +122,11 @@ if (stream) {
     document.getElementById("stream-place").innerHTML = source;
     htmx.process(document.getElementById("stream-place"));
   };
-  document.addEventListener("htmx:sseOpen", () => tell("Live", "on"));
+  document.addEventListener("htmx:sseOpen", () => tell("Waiting for the holder", ""));
   document.addEventListener("htmx:sseError", () => tell("Not reached; trying again", "off"));
-  document.addEventListener("htmx:sseMessage", () => {
+  document.addEventListener("htmx:sseMessage", (event) => {
+    tell("Live", "on");
+    if (event.detail.type !== "sighting") return;
     document.getElementById("events-none").hidden = true;
     while (list().children.length > SHOWN_EVENTS) list().lastElementChild.remove();
     renderTimes(list());
