@@ -395,7 +395,8 @@ def _app_of(sandbox: SandboxProcess) -> dict[str, str]:
     """The settings by which the web role speaks for the sandbox's app."""
     app = sandbox.control.app()
     known = {f"SLACK_{name.upper()}": app[name] for name in ("client_id", "client_secret", "signing_secret")}
-    return {**known, "SLACK_CLASSIC": "false"}
+    # A deployment's own address is not where this fleet is.
+    return {**known, "SLACK_CLASSIC": "false", "BOTFLEET_WEB_URL": ""}
 
 
 def _bot_name(sandbox: SandboxProcess) -> str:
