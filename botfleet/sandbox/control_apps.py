@@ -7,6 +7,7 @@ from typing import Any
 
 from . import farewells, spoken, views
 from .apps import URLS, App, app_urls
+from .display import open_views
 from .fields import Fields, Refused
 from .interactions import View
 from .lookup import human_named, place, team_given, team_named
@@ -124,12 +125,7 @@ def show_views(sandbox: Sandbox, fields: Fields) -> Json:
     """Show the views that are open, each with the errors of the app's last answer."""
     team = team_given(sandbox, fields)
     fields.end()
-    shown = [
-        view.as_slack() | {"user": view.user.id, "errors": view.errors}
-        for view in sandbox.interactions.views.values()
-        if view.is_open and team in (None, view.team)
-    ]
-    return {"views": shown}
+    return {"views": open_views(sandbox, team)}
 
 
 def submit(sandbox: Sandbox, fields: Fields) -> Json:

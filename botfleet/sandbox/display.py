@@ -27,6 +27,7 @@ def snapshot(sandbox: Sandbox, team: Team) -> Json:
         "messages": {channel.id: _messages(channel) for channel in team.channels.values()},
         "ephemeral": _whispers(sandbox, team),
         "state": bot_state(sandbox, team),
+        "views": open_views(sandbox, team),
         **teams(sandbox.world),
         "type": "sandbox_snapshot",
     }
@@ -57,6 +58,15 @@ def bot_state(sandbox: Sandbox, team: Team) -> Json:
         # Without the seconds left, which would change all the time.
         "faults": {name: value if name in ("slow", "refusals") else True for name, value in faults.items()},
     }
+
+
+def open_views(sandbox: Sandbox, team: Team | None) -> list[Json]:
+    """Give the modals that are open in a team, or in all, each with the errors of the app's last answer."""
+    return [
+        view.as_slack() | {"user": view.user.id, "errors": view.errors}
+        for view in sandbox.interactions.views.values()
+        if view.is_open and team in (None, view.team)
+    ]
 
 
 def _by_http(sandbox: Sandbox, team: Team) -> Json:

@@ -346,6 +346,7 @@ class Sandbox:
         self.call_counts[method] += 1
         if team is not None:
             team.calls[method] = team.calls.get(method, 0) + 1
+            self.feed.stir(team.id)
         team_id = team.id if team is not None else None
         self.calls.add({"method": method, "team": team_id, "time": self.clock(), "error": error})
 

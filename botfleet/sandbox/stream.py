@@ -11,13 +11,13 @@ import json
 
 from tornado import iostream
 
-from .display import bot_state, snapshot
+from .display import bot_state, open_views, snapshot
 from .feed import Viewer
 from .model import Json, Team
 from .webhandler import Discreet
 
 LOOK = 0.5
-"""Seconds after which the bot's state is looked at again, as faults end without an event."""
+"""Seconds after which what has no events is looked at again: faults that end, modals that close."""
 PAUSE = 0.02
 """Seconds between two writes, in which events gather."""
 FLOODED = 0.5
@@ -63,13 +63,12 @@ class StreamHandler(Discreet):
     async def _tell(self, team: Team, viewer: Viewer) -> None:
         self.write(f"retry: {RETRY}\n\n")
         events: list[Json] | None = None
-        state = bot_state(self.sandbox, team)
+        seen = self._look(team)
         told = self.sandbox.monotonic()
         while not viewer.ended:
             shown = [snapshot(self.sandbox, team)] if events is None else events
-            before, state = state, bot_state(self.sandbox, team)
-            if state != before:
-                shown = [*shown, state]
+            before, seen = seen, self._look(team)
+            shown = shown + [now for now in seen if now not in before]
             if shown or self.sandbox.monotonic() - told > HEARTBEAT:
                 self.write("".join(map(_encode, shown)) or ":\n\n")
                 told = self.sandbox.monotonic()
@@ -77,6 +76,10 @@ class StreamHandler(Discreet):
             await viewer.rest(FLOODED if events is None else PAUSE)
             await viewer.wait(LOOK)
             events = viewer.take()
+
+    def _look(self, team: Team) -> list[Json]:
+        views = {"type": "sandbox_views", "views": open_views(self.sandbox, team)}
+        return [bot_state(self.sandbox, team), views]
 
 
 def _encode(event: Json) -> str:

@@ -64,6 +64,7 @@ def submit(sandbox: Sandbox, view: View, filled: Json) -> Json:
 
     def answered(reply: Reply) -> None:
         _answer(sandbox, view, reply)
+        sandbox.feed.stir(view.team.id)
 
     spoken.send(sandbox, outgoing.payload(view.app, view.team, content, answered))
     return content

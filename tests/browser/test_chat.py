@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import re
 import threading
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from slack_sdk import WebClient
+from slack_sdk.webhook import WebhookClient
 
 from botfleet.sandbox import SandboxProcess
 
 from .conftest import PHONE, MakePage, Upped
 
 Shot = Callable[[Page, str], None]
+Json = dict[str, Any]
 
 
 def said(page: Page, text: str) -> Locator:
@@ -223,60 +226,111 @@ def test_on_a_phone(make_page: MakePage, up: Upped, shot: Shot, scheme: str) -> 
 
 
 class App(ThreadingHTTPServer):
-    """An app with HTTP: answers a slash command with a button, and a click with a word."""
+    """An app with HTTP: answers a slash command with a menu, and a choice with a word; /ask opens a modal."""
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, api_url: str) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
+        self.api_url = api_url
+        self.token = ""
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, name="app").start()
 
 
 class Answers(BaseHTTPRequestHandler):
+    server: App
+
     def do_POST(self) -> None:
-        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        if self.path.endswith("interactive"):
-            clicked = json.loads(form["payload"][0])
-            chosen = clicked["actions"][0].get("selected_option", {}).get("value", "nothing")
-            answer = json.dumps({"text": f"Deployed to {chosen}", "replace_original": True}).encode()
-            urllib.request.urlopen(urllib.request.Request(clicked["response_url"], answer)).close()
-            answer = b""
-        elif self.path.endswith("commands"):
-            answer = json.dumps({"text": "Where?", "blocks": [self._choice(form["text"][0])]}).encode()
-        else:
-            answer = b""
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        kind = self.path.rpartition("/")[2]
+        form = {name: values[0] for name, values in parse_qs(body).items()} if kind != "events" else {}
+        given = getattr(self, kind)(form)
+        answer = json.dumps(given).encode() if given else b""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
-    def _choice(self, what: str) -> dict[str, object]:
+    def events(self, form: dict[str, str]) -> Json:
+        return {}
+
+    def commands(self, form: dict[str, str]) -> Json:
+        if form["command"] == "/ask":
+            label = {"type": "plain_text", "text": "Your question"}
+            element = {"type": "plain_text_input", "action_id": "question", "multiline": True}
+            block = {"type": "input", "block_id": "b", "label": label, "element": element}
+            title = {"type": "plain_text", "text": "Ask us"}
+            view = {
+                "type": "modal",
+                "title": title,
+                "submit": {"type": "plain_text", "text": "Ask"},
+                "blocks": [block],
+            }
+            client = WebClient(self.server.token, base_url=self.server.api_url)
+            client.views_open(trigger_id=form["trigger_id"], view=view)
+            return {}
         options = [
             {"text": {"type": "plain_text", "text": name}, "value": name} for name in ("staging", "live")
         ]
         accessory = {"type": "static_select", "action_id": "where", "options": options}
-        text = {"type": "mrkdwn", "text": f"Deploy *{what}*?"}
-        return {"type": "section", "text": text, "accessory": accessory}
+        text = {"type": "mrkdwn", "text": f"Deploy *{form['text']}*?"}
+        return {"text": "Where?", "blocks": [{"type": "section", "text": text, "accessory": accessory}]}
+
+    def interactive(self, form: dict[str, str]) -> Json:
+        payload = json.loads(form["payload"])
+        if payload["type"] == "view_submission":
+            asked = payload["view"]["state"]["values"]["b"]["question"]["value"]
+            wrong = {"response_action": "errors", "errors": {"b": "That is no question."}}
+            return {} if asked.endswith("?") else wrong
+        chosen = payload["actions"][0]["selected_option"]["value"]
+        WebhookClient(payload["response_url"]).send(text=f"Deployed to {chosen}", replace_original=True)
+        return {}
 
     def log_message(self, format: str, *args: object) -> None:
         pass
 
 
-def test_slash_commands_and_menus(page: Page, shot: Shot) -> None:
-    with SandboxProcess() as sandbox, App() as app:
+@pytest.fixture
+def app_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxProcess]:
+    """A sandbox with an app that takes everything by HTTP."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with SandboxProcess() as sandbox, App(sandbox.api_url) as app:
         sandbox.control.set_app(url=app.url)
-        page.goto(sandbox.url)
-        expect(page.get_by_role("button", name=re.compile("^botfleet is not connected"))).to_be_visible()
-        sandbox.control.install(transport="http")
-        expect(page.get_by_role("button", name=re.compile("^botfleet is over HTTP"))).to_be_visible()
-        say(page, "/deploy main")
-        expect(said(page, "Deploy main?")).to_contain_text("Only visible to alice")
-        shot(page, "chat-menu")
-        said(page, "Deploy main?").get_by_role("combobox").select_option("live")
-        expect(said(page, "Deployed to live")).to_be_visible()
+        app.token = sandbox.control.install(transport="http")
+        yield sandbox
         app.shutdown()
+
+
+def test_slash_commands_and_menus(page: Page, app_sandbox: SandboxProcess, shot: Shot) -> None:
+    page.goto(app_sandbox.url)
+    expect(page.get_by_role("button", name=re.compile("^botfleet is over HTTP"))).to_be_visible()
+    say(page, "/deploy main")
+    expect(said(page, "Deploy main?")).to_contain_text("Only visible to alice")
+    shot(page, "chat-menu")
+    said(page, "Deploy main?").get_by_role("combobox").select_option("live")
+    expect(said(page, "Deployed to live")).to_be_visible()
+
+
+def test_a_modal(page: Page, app_sandbox: SandboxProcess, shot: Shot) -> None:
+    page.goto(app_sandbox.url)
+    expect(page.get_by_role("button", name=re.compile("^botfleet is over HTTP"))).to_be_visible()
+    say(page, "/ask")
+    modal = page.get_by_role("dialog", name="Ask us")
+    modal.get_by_label("Your question").fill("No")
+    modal.get_by_role("button", name="Ask", exact=True).click()
+    expect(modal.get_by_role("alert").filter(has_text="That is no question.")).to_be_visible()
+    shot(page, "chat-modal")
+    modal.get_by_label("Your question").fill("Yes?")
+    modal.get_by_role("button", name="Ask", exact=True).click()
+    expect(modal).to_be_hidden()
+    say(page, "/ask")
+    expect(modal).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(modal).to_be_hidden()
+    assert app_sandbox.control.get("views")["views"] == []
 
 
 def test_the_sandbox_comes_back(make_page: MakePage) -> None:

@@ -3,6 +3,7 @@ import { Composer } from "./composer.js";
 import { announce, byId, el, icon } from "./dom.js";
 import { spoken } from "./markup.js";
 import { authorOf, MessageList } from "./messages.js";
+import { Modals } from "./modals.js";
 import { Side, standing } from "./side.js";
 import { Sidebar } from "./sidebar.js";
 import { isReply, nameOf, Store } from "./store.js";
@@ -14,6 +15,7 @@ const sidebar = new Sidebar(store, watch, () => { closeChannels(); composer.focu
 const list = new MessageList(byId("log"), store, { onnewer: (newer) => { byId("newer").hidden = !newer; } });
 const composer = new Composer(byId("composer"), store);
 const side = new Side(store);
+const modals = new Modals(store);
 let due = false;
 let begun = false;
 
@@ -45,6 +47,7 @@ function draw() {
   composer.draw();
   drawHints();
   side.draw();
+  modals.draw();
   if (!begun) composer.focus();
   begun = true;
 }

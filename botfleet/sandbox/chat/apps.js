@@ -8,12 +8,13 @@ export function slash(store, user, said) {
   return post("command", { team: store.team.id, channel: store.channel, user, command, text });
 }
 
-/** Tell the app that somebody used an element of a message; `value` is what was chosen, if anything. */
-export async function interact(store, message, part, value, node) {
-  node.setAttribute("aria-busy", "true");
+/** Tell the app that somebody used an element of a message or a modal; `value` is what was chosen, if anything. */
+export async function interact(store, { ts, view_id }, part, value, node) {
   const user = store.speakerIn(store.channel).id;
+  const place = view_id ? { view_id } : { team: store.team.id, channel: store.channel, user, ts };
+  node.setAttribute("aria-busy", "true");
   try {
-    await post("interact", { team: store.team.id, channel: store.channel, user, ts: message.ts, action_id: part.action_id, value });
+    await post("interact", { ...place, action_id: part.action_id, value });
   } catch (error) {
     store.changed({ type: "trouble", text: error.message });
   }

@@ -16,9 +16,10 @@ export function blocks(message, store) {
   ];
 }
 
-const list = (given) => (Array.isArray(given) ? given.filter((one) => one && typeof one === "object") : []);
+export const list = (given) => (Array.isArray(given) ? given.filter((one) => one && typeof one === "object") : []);
 
-function block(one, message, store) {
+/** One block, of a message or of a modal, whose elements are then used with its `view_id`. */
+export function block(one, message, store) {
   const inner = (part) => element(part, message, store);
   switch (one.type) {
     case "section":
@@ -49,7 +50,7 @@ function text(given, store) {
   return markup(given?.text ?? "", store);
 }
 
-const withEmoji = (given) => String(given).replace(/:([a-z0-9_+-]+):/g, (whole, name) => sign(name) ?? whole);
+export const withEmoji = (given) => String(given).replace(/:([a-z0-9_+-]+):/g, (whole, name) => sign(name) ?? whole);
 
 function element(part, message, store) {
   const label = withEmoji(part.text?.text ?? part.placeholder?.text ?? part.alt_text ?? part.action_id ?? "");
@@ -86,12 +87,13 @@ function select({ message, part, label, store, off }, options) {
   return node;
 }
 
-function choices(part, store) {
+/** What can be chosen, as values and names; null where the element is no menu. */
+export function choices(part, store) {
   if (part.type === "users_select") return store.humans().map((user) => [user.id, user.name]);
   if (part.type === "channels_select" || part.type === "conversations_select") {
     return [...store.channels.values()].filter((one) => one.kind !== "im").map((one) => [one.id, `#${one.name}`]);
   }
-  if (!["static_select", "overflow", "radio_buttons", "checkboxes"].includes(part.type)) return null;
+  if (!["static_select", "multi_static_select", "overflow", "radio_buttons", "checkboxes"].includes(part.type)) return null;
   const options = [...list(part.options), ...list(part.option_groups).flatMap((group) => list(group.options))];
   return options.map((option) => [String(option.value), withEmoji(option.text?.text ?? option.value)]);
 }

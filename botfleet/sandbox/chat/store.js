@@ -14,6 +14,7 @@ export class Store extends EventTarget {
   messages = new Map(); // by channel: the messages by key
   state = null;
   app = null;
+  views = []; // modals that are open, the topmost last
   unread = new Map();
   channel = null; // the id of the one that is shown
   thread = null; // the ts of the thread that is shown
@@ -121,6 +122,7 @@ function snapshot(store, event) {
   }
   if (!store.users.has(store.speaker)) store.speaker = store.humans()[0]?.id ?? null;
   store.typing.clear();
+  store.views = event.views;
   bot(store, event.state);
   store.epoch += 1;
 }
@@ -258,6 +260,7 @@ const ACTS = {
   sandbox_snapshot: snapshot,
   sandbox_bot: bot,
   sandbox_connections: connections,
+  sandbox_views: (store, event) => { store.views = event.views; },
   sandbox_ephemeral: whisper,
   sandbox_ephemeral_deleted: unwhispered,
   sandbox_teams: (store, event) => { store.teams = event.teams; store.teamCount = event.team_count; },
