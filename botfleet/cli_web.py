@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import signal
 
@@ -13,7 +12,6 @@ from .errors import UsageError
 
 #: Addresses that only this machine reaches.
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_LOG_FORMAT = "[%(asctime)s: %(levelname)s/%(name)s] %(message)s"
 
 
 @click.command()
@@ -29,6 +27,7 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     from .roles import CONTROL_QUEUE
     from .sampling import queue_names
     from .steps import make_sink
+    from .web import logs
     from .web.app import make_app
     from .web.context import WebContext
     from .web.draining import Draining
@@ -39,7 +38,7 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     host = settings.web_host if host is None else host
     if is_open and host not in _LOOPBACK:
         raise UsageError(f"--open takes no other host than {', '.join(_LOOPBACK)}; it is {host!r}")
-    logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT)
+    logs.begin(settings.log_level)
     store, depths = app.fleet.store, app.depths
     context = WebContext(
         app.fleet,

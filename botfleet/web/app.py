@@ -14,22 +14,23 @@ from starlette.routing import Route
 from ..errors import BotfleetError
 from .access import Rule, guarded
 from .context import WebContext
-from .limits import Bodies, LocalHosts, SecurityHeaders
+from .limits import BODY_TIME, Bodies, Hosts, SecurityHeaders
 from .problems import Problem, on_error, on_http_exception, on_problem
 from .routes import RULES
 
 
-def make_app(context: WebContext, rules: Sequence[Rule] = RULES) -> Starlette:
+def make_app(context: WebContext, rules: Sequence[Rule] = RULES, body_time: float = BODY_TIME) -> Starlette:
     """Makes the app.
 
     Args:
         context: what its requests need.
         rules: its routes.
+        body_time: seconds within which a body has to be there.
     """
     middleware = [
         Middleware(SecurityHeaders, https=context.is_https),
-        *([Middleware(LocalHosts)] if context.open else []),
-        Middleware(Bodies),
+        Middleware(Hosts, local=context.open),
+        Middleware(Bodies, seconds=body_time),
     ]
     app = Starlette(
         routes=[_route(path, group) for path, group in _by_path(rules).items()],
@@ -62,6 +63,12 @@ def _route(path: str, rules: Sequence[Rule]) -> Route:
         endpoints.setdefault("HEAD", endpoints["GET"])
 
     async def endpoint(request: Request) -> Response:
-        return await endpoints[request.method](request)
+        try:
+            return await endpoints[request.method](request)
+        except (Problem, HTTPException, BotfleetError):
+            raise
+        except Exception as exc:
+            # Starlette's own place for it is outside of all middleware, and raises it once more.
+            return await on_error(request, exc)
 
     return Route(path, endpoint, methods=list(endpoints))

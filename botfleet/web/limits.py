@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -15,6 +16,8 @@ SLACK_BODY = 2 * 2**20
 BODY = 64 * 2**10
 #: Seconds within which a body has to be there.
 BODY_TIME = 10.0
+#: A name or an address, perhaps with a port.
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -66,30 +69,38 @@ class SecurityHeaders:
         await self.app(scope, receive, sending)
 
 
-class LocalHosts:
-    """Refuses what was not meant for this machine: another site's name may lead a browser here."""
+class Hosts:
+    """Refuses what does not say once and clearly for whom it is meant.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what is behind it.
+        local: refuses also what was not meant for this machine: another site's name may lead a browser here.
+    """
+
+    def __init__(self, app: ASGIApp, local: bool = False) -> None:
         self.app = app
+        self._local = local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
-        if scope["type"] == "http" and _host_of(scope) not in _LOCAL_HOSTS:
-            error = {
-                "code": "wrong_host",
-                "message": "Without keys this answers to localhost only.",
-                "detail": None,
-            }
-            await JSONResponse({"error": error}, 421)(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
             return
-        await self.app(scope, receive, send)
+        host = _host_of(scope)
+        if self._local and host not in _LOCAL_HOSTS:
+            refusal = _refuse(421, "wrong_host", "Without keys this answers to localhost only.")
+            await refusal(scope, receive, send)
+        elif not host:
+            await _refuse(400, "bad_host", "The Host header is missing, or is none.")(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def _host_of(scope: Scope) -> str:
+    """The name in the Host header; empty where there is none, or more than one."""
     hosts = Headers(scope=scope).getlist("host")
-    host = hosts[0] if len(hosts) == 1 else ""
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() else host
+    matched = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    return matched[1] if matched else ""
 
 
 class Bodies:
@@ -115,6 +126,8 @@ class Bodies:
             await body.read()
         except _TooMuch:
             await _refuse(413, "too_large", f"The body is longer than {limit} bytes.")(scope, receive, send)
+        except _Gone:
+            return
         except TimeoutError:
             await _refuse(408, "too_slow", "The body took too long.")(scope, receive, send)
         else:
@@ -123,6 +136,10 @@ class Bodies:
 
 class _TooMuch(Exception):
     """A body is too large."""
+
+
+class _Gone(Exception):
+    """Whoever asked is gone."""
 
 
 class _Body:
@@ -138,7 +155,7 @@ class _Body:
         """Reads it.
 
         Raises:
-            _TooMuch, TimeoutError: it is too large, or too slow.
+            _TooMuch, TimeoutError, _Gone: it is too large, or too slow, or ended in the midst.
         """
         size = 0
         async with asyncio.timeout(self._seconds):
@@ -148,7 +165,9 @@ class _Body:
                 size += len(message.get("body", b""))
                 if size > self._limit:
                     raise _TooMuch
-                if message["type"] != "http.request" or not message.get("more_body"):
+                if message["type"] != "http.request":
+                    raise _Gone
+                if not message.get("more_body"):
                     return
 
     async def receive(self) -> Message:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -35,15 +37,23 @@ def text_of(name: str, **values: Any) -> str:
     return _TEMPLATES.get_template(name).render(**values)
 
 
-@cache
 def read_static(name: str) -> bytes | None:
     """A file of `static/`, by its path there; None where there is none."""
-    place = resources.files("botfleet.web") / "static"
-    if not all(part and not part.startswith(".") for part in name.split("/")) or "\\" in name or "\0" in name:
-        return None
-    for part in name.split("/"):
-        place = place / part
-    return place.read_bytes() if place.is_file() else None
+    return _files().get(name)
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    """All files of `static/`: they are few, and a name that somebody sends is never a path."""
+    return dict(_files_in(resources.files("botfleet.web") / "static", ""))
+
+
+def _files_in(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for one in folder.iterdir():
+        if one.is_dir():
+            yield from _files_in(one, f"{prefix}{one.name}/")
+        elif not one.name.startswith("."):
+            yield prefix + one.name, one.read_bytes()
 
 
 @cache

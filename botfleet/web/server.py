@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from ..errors import ConfigurationError
 from ..settings import Settings
 from .draining import Draining
+from .protocol import BoundedHttp
 
 logger = logging.getLogger(__name__)
 
@@ -109,11 +110,16 @@ def serve(app: ASGIApp, settings: Settings, listener: socket.socket, draining: D
         listener: from `listen`; it is closed at the end.
         draining: the part of the app that has streams.
     """
+    Server(config_of(app, settings), draining).run([listener])
+
+
+def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves an app."""
     # No log of requests: their addresses have codes and states in them, and there is one for each event.
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         lifespan="off",
         access_log=False,
@@ -124,4 +130,3 @@ def serve(app: ASGIApp, settings: Settings, listener: socket.socket, draining: D
         timeout_graceful_shutdown=DRAIN,
         timeout_keep_alive=KEEP_ALIVE,
     )
-    Server(config, draining).run([listener])
