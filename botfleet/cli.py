@@ -16,6 +16,7 @@ import click
 from . import __version__
 from .cli_common import FleetGroup, as_json, open_fleet, print_json
 from .cli_holders import NO_HOLDER, drain, holders, rebalance
+from .cli_keys import keys
 from .cli_project import handlers, init
 from .cli_sandbox import sandbox
 from .cli_watch import events, replay
@@ -283,7 +284,7 @@ def settings(as_json: bool) -> None:
         click.echo(tables.table(["SETTING", "VALUE"], ([name, str(value)] for name, value in shown.items())))
 
 
-for command in (web, init, handlers, events, replay, holders, drain, rebalance, sandbox):
+for command in (web, keys, init, handlers, events, replay, holders, drain, rebalance, sandbox):
     fleet.add_command(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ... import __version__
-from ...errors import BotfleetError, UsageError
+from ...errors import BotfleetError, StoreError, UsageError
 from ...overview import holders_of
 from ...sharing import drain
 from ..problems import Problem
@@ -83,6 +83,8 @@ def list_queues(call: Call[None, None]) -> Reply:
     """How many messages wait for handlers, by queue."""
     try:
         return Reply(Queues(queues=dict(call.context.depths())))
+    except StoreError:
+        raise
     except BotfleetError as exc:
         message = "The broker can't be reached just now."
         raise Problem(503, "broker_unavailable", message, headers={"Retry-After": "5"}) from exc
