@@ -139,8 +139,8 @@ def test_the_token_is_passed_in_the_environment(machine: Machine) -> None:
 @pytest.mark.parametrize(("failing", "status"), [("", 0), ("test", 1), ("check", 1)])
 def test_the_ci_runs_everything_and_tells_the_outcome(machine: Machine, failing: str, status: int) -> None:
     machine.program("python3", GOOD)
-    for server in ("redis-server", "rabbitmq-server", "memcached"):
-        machine.program(server, "exit 99")
+    for program in ("redis-server", "rabbitmq-server", "memcached", "chromium"):
+        machine.program(program, "exit 99")
     machine.program("make", f'echo "make $1 CI=$CI"; [ "$1" != "{failing}" ]')
     result = machine.run(str(machine.folder / ".ci/run"))
     assert result.returncode == status
