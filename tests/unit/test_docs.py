@@ -30,6 +30,7 @@ from botfleet.sandbox.control import GETS, POSTS
 from botfleet.sandbox.control_faults import FAULTS
 from botfleet.sandbox.methods import METHODS
 from botfleet.settings import Settings
+from botfleet.web.gateway.counters import Outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -285,6 +286,11 @@ def test_each_task_is_described() -> None:
 
 def test_each_status_is_described() -> None:
     assert tuple(named(row[0])[0] for row in rows("tokens.md", "status")) == STATES
+
+
+def test_each_outcome_at_the_gateway_is_described() -> None:
+    described = [named(row[0])[0] for row in rows("gateway.md", "outcome")]
+    assert described == list(Outcomes().by_name())
 
 
 def test_each_task_option_is_described() -> None:
