@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from ..clock import Clock, wall_clock
 from ..model import Sample
 from .memory_base import MemoryBase
 from .values import HISTORY_KEPT, HISTORY_LENGTH, SAMPLES_KEPT
+
+_decode = msgspec.json.Decoder(dict[str, int]).decode
 
 
 class MemoryRecords(MemoryBase):
@@ -17,7 +22,7 @@ class MemoryRecords(MemoryBase):
         super().__init__(shards, clock)
         self._histories: dict[str, tuple[list[bytes], float]] = {}
         self._samples: list[tuple[float, bytes]] = []
-        self._state_counts: dict[bytes, bytes] = {}
+        self._state_counts: dict[int, bytes] = {}
 
     def _note_change(self, key: str, entry: bytes) -> None:
         """Adds an entry to a bot's history, unless it is empty or tells nothing new. Needs the lock."""
@@ -52,12 +57,15 @@ class MemoryRecords(MemoryBase):
 
     def _put_state_count_rows(self, rows: Mapping[int, bytes]) -> None:
         with self._held():
-            self._state_counts |= {str(shard).encode(): row for shard, row in rows.items()}
+            self._state_counts |= rows
             self._state_counts = {shard: row for shard, row in self._state_counts.items() if row}
 
-    def _state_count_rows(self) -> Mapping[bytes, bytes]:
+    def state_counts(self) -> dict[str, int]:
         with self._held():
-            return dict(self._state_counts)
+            total = Counter[str]()
+            for row in self._state_counts.values():
+                total.update(_decode(row))
+            return dict(total)
 
 
 def _without_time(row: bytes) -> bytes:

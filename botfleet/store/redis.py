@@ -32,6 +32,7 @@ Keys, each after the prefix; what is done to several of them at once is in `lua/
     botfleet:history:{key}           list    HistoryEntry, the newest first; expires
     botfleet:samples                 sorted set of Sample by when it was taken; expires
     botfleet:state-counts            hash    shard → how many of its bots are in which state
+    botfleet:state-totals            hash    state → how many bots, over all shards
     botfleet:pace:{name}             string  when its next turn is; expires then
     botfleet:noted:{mark}            string  what `note` or `send_once` left there; expires
     botfleet:answer:{ticket}         list    one Answer; expires

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 
 from ..model import Sample
-from .redis_base import RedisBase, milliseconds
+from .redis_base import SCRIPTS, RedisBase, milliseconds, parts
 from .values import HISTORY_KEPT, HISTORY_LENGTH, SAMPLES_KEPT
 
 #: What scripts are told that write histories: entries at the most, and milliseconds for which they are kept.
 HISTORY_BOUNDS = (HISTORY_LENGTH, milliseconds(HISTORY_KEPT))
+
+#: Shards per script call, so that one call takes less than a millisecond.
+_COUNTS_PER_CALL = 100
 
 
 class RedisRecords(RedisBase):
@@ -46,12 +50,15 @@ class RedisRecords(RedisBase):
         return rows[0] if rows else None
 
     def _put_state_count_rows(self, rows: Mapping[int, bytes]) -> None:
-        key = self._own("state-counts")
-        full = [part for shard, row in rows.items() if row for part in (shard, row)]
-        empty = [shard for shard, row in rows.items() if not row]
-        commands = [("HSET", key, *full)] if full else []
-        self._together([*commands, *([("HDEL", key, *empty)] if empty else [])], again=True)
+        script = SCRIPTS["put_state_counts"]
+        keys = [self._own("state-counts"), self._own("state-totals")]
+        calls = [
+            ["EVALSHA", script.sha, len(keys), *keys, *itertools.chain(*part)]
+            for part in parts(list(rows.items()), _COUNTS_PER_CALL)
+        ]
+        # Loaded first, for the server forgets scripts when it restarts.
+        self._together([("SCRIPT LOAD", script.text), *calls], again=True)
 
-    def _state_count_rows(self) -> Mapping[bytes, bytes]:
-        rows: Mapping[bytes, bytes] = self._do("HGETALL", self._own("state-counts"), again=True)
-        return rows
+    def state_counts(self) -> dict[str, int]:
+        totals: Mapping[bytes, bytes] = self._do("HGETALL", self._own("state-totals"), again=True)
+        return {state.decode(): int(number) for state, number in totals.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -50,7 +49,6 @@ _TIMER = msgspec.json.Decoder(TimerState)
 _ACCESS_KEY = msgspec.json.Decoder(AccessKey)
 _ENTRY = msgspec.json.Decoder(HistoryEntry)
 _SAMPLE = msgspec.json.Decoder(Sample)
-_STATE_COUNTS = msgspec.json.Decoder(dict[str, int])
 
 #: Unreadable rows that are remembered as already logged; beyond it, one may be logged again.
 _TOLD_LIMIT = 10_000
@@ -125,9 +123,6 @@ class RowStore(Store):
     @abstractmethod
     def _put_state_count_rows(self, rows: Mapping[int, bytes]) -> None:
         """Writes shards' counts; an empty row removes a shard's."""
-
-    @abstractmethod
-    def _state_count_rows(self) -> Mapping[bytes, bytes]: ...
 
     @abstractmethod
     def _put_subscription_row(self, group: str, row: bytes | None) -> None:
@@ -241,12 +236,6 @@ class RowStore(Store):
         rows = {shard: _encode(states) if states else b"" for shard, states in counts.items()}
         if rows:
             self._put_state_count_rows(rows)
-
-    def state_counts(self) -> dict[str, int]:
-        total = Counter[str]()
-        for counts in self._read_all(_STATE_COUNTS, self._state_count_rows(), "counts of shard").values():
-            total.update(counts)
-        return dict(total)
 
     # Subscriptions
 

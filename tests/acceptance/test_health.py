@@ -229,22 +229,28 @@ def unready(port: Port) -> tuple[int, dict[str, str]] | None:
 
 
 def test_a_web_role_that_is_to_end_finishes_what_is_under_way(fleet: Fleet) -> None:
-    web = fleet.running.start("web2", "botfleet", "web", "--port=0")
+    web = fleet.running.start("web2", "botfleet", "web", "--open", "--port=0")
     web.says("The web role listens")
     number = int(web.output.partition("listens on http://127.0.0.1:")[2].split()[0])
     port = Port(number, web)
     port.wait_until_ready()
     with (
         closing(http.client.HTTPConnection("127.0.0.1", number, timeout=10)) as idle,
+        closing(http.client.HTTPConnection("127.0.0.1", number, timeout=10)) as live,
         socket.create_connection(("127.0.0.1", number), timeout=10) as busy,
     ):
         idle.request("GET", "/healthz")
         assert idle.getresponse().read() == b'{"ok":true}'
+        live.request("GET", f"/dashboard/teams/{fleet.team.id}/live", headers={"Accept": "text/event-stream"})
+        stream = live.getresponse()
+        assert (stream.status, stream.readline()) == (200, b"retry: 2000\n")
         busy.sendall(b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\nkey=")
-        eventually(lambda: established(number) >= 2)
+        eventually(lambda: established(number) >= 3)
         web.send(signal.SIGTERM)
         eventually(lambda: port.readiness() == (503, {"process": "draining"}))
         assert idle.sock.recv(1) == b""
+        # To its end: one that was cut off would be an error.
+        stream.read()
         busy.sendall(b"none")
         assert busy.recv(65536).startswith(b"HTTP/1.1 ")
     assert web.wait() == 0

@@ -151,8 +151,15 @@ def test_counts_by_state_are_added_up_over_the_shards(store: Store) -> None:
     store.put_state_counts({0: {"connected": 3, "stopped": 1}, 1: {"connected": 2}, 2: {}})
     assert store.state_counts() == {"connected": 5, "stopped": 1}
     store.put_state_counts({0: {"token_revoked": 1}, 1: {}})
+    store.put_state_counts({0: {"token_revoked": 1}})
     assert store.state_counts() == {"token_revoked": 1}
     store.put_state_counts({})
+
+
+def test_counts_of_many_shards(store: Store) -> None:
+    store.put_state_counts({shard: {"connected": 2, "stopped": 1} for shard in range(250)})
+    store.put_state_counts({shard: {"connected": 3} for shard in range(150)})
+    assert store.state_counts() == {"connected": 650, "stopped": 100}
 
 
 def test_positions_of_cursors(store: Store) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from botfleet.errors import SlackError
+from botfleet.errors import ConnectionRateLimited, SlackError
 from botfleet.holder.link import READ_SIZE, READS_IN_A_ROW, WRITE_BOUND
 from botfleet.holder.reactor import Connection, Reactor
 from botfleet.holder.threads import WatchedThread
@@ -145,6 +145,27 @@ def running(rig: Rig) -> Rig:
 
 def number(n: int, size: int = 0) -> bytes:
     return frame(json.dumps({"type": "x", "n": n, "text": "x" * size}))
+
+
+class TestReconnects:
+    def test_they_are_counted_by_reason(self, running: Rig) -> None:
+        connection, peer = running.connected()
+        running.at(1000.0 + STABLE)
+        peer.say(type="goodbye")
+        eventually(lambda: len(running.connects) == 2)
+        running.open(connection).say(type="hello")
+        eventually(lambda: connection.session.phase is Phase.CONNECTED)
+        running.do(lambda: running.reactor.drive(connection, lambda session, now: session.restart(now)))
+        limited = ConnectionRateLimited("ratelimited", retry_after=1.0)
+        running.do(lambda: running.reactor.failed(connection, connection.session.link, limited))
+        running.do(lambda: running.reactor.report_again(connection))
+        found = {reason: times for reason, times in running.reactor.reconnects.items() if times}
+        assert found == {"goodbye": 1, "restart": 1, "ratelimited": 1}
+
+    def test_a_first_connection_and_an_end_that_people_want_are_none(self, running: Rig) -> None:
+        connection, _ = running.connected()
+        running.do(lambda: running.reactor.drive(connection, lambda session, now: session.stop()))
+        assert not any(running.reactor.reconnects.values())
 
 
 class TestTime:
