@@ -80,9 +80,9 @@ def read(line: socket.socket) -> Answer:
 
 
 @contextlib.contextmanager
-def serving(proxies: str = "") -> Iterator[Web]:
+def serving(**chosen: object) -> Iterator[Web]:
     store = MemoryStore(16)
-    settings = Settings.load({}, {}, store_url="memory://", web_proxies=proxies or None)
+    settings = Settings.load({}, {}, store_url="memory://", **chosen)
     app = make_app(WebContext(Fleet(settings, store=store), MemorySink()), body_time=PATIENCE)
     config = config_of(app, settings)
     config.http = type("Impatient", (BoundedHttp,), {"head_time": PATIENCE})
@@ -317,7 +317,7 @@ def test_nobody_takes_another_address_by_a_header() -> None:
 
 
 def test_a_proxy_that_is_trusted_says_who_asks() -> None:
-    with serving(proxies="127.0.0.1") as web:
+    with serving(web_proxies="127.0.0.1") as web:
         assert wrong_keys(web, lambda n: f"X-Forwarded-For: 10.0.0.{n}") == [401] * 22
         # What a client itself put in front of it does not count.
         said = wrong_keys(web, lambda n: f"X-Forwarded-For: 10.1.0.{n}, 10.2.0.1")
