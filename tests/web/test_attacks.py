@@ -32,7 +32,7 @@ from tests.waiting import eventually
 from .conftest import MakeClient
 
 #: Seconds that slow clients have here, in place of 10.
-PATIENCE = 0.3
+PATIENCE = 0.2
 
 
 class Answer(NamedTuple):

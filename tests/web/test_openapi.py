@@ -7,9 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import schemathesis
-from schemathesis import engine
-from schemathesis.engine import Status, events
 from starlette.testclient import TestClient
 
 from botfleet.model import HolderInfo, Member, Rights, Subscription
@@ -106,6 +103,11 @@ def test_schemathesis_finds_nothing(
 
 
 def findings(client: TestClient, key: str) -> list[str]:
+    # Here, for it takes a second, and each process of the tests would spend it.
+    import schemathesis
+    from schemathesis import engine
+    from schemathesis.engine import Status, events
+
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", client.app)
     schema.config.update(headers={"Authorization": f"Bearer {key}"})
     schema.config.generation.update(max_examples=2)
