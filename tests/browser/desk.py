@@ -72,9 +72,7 @@ def serving(store: MemoryStore) -> Iterator[Desk]:
         thread.start()
         eventually(lambda: server.started)
         yield Desk(f"http://127.0.0.1:{listener.getsockname()[1]}", store)
-        for end in context.endings:
-            end()
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         thread.join(10.0)
 
 

@@ -89,7 +89,7 @@ def sign_in(page: Page, desk: Desk, rights: str = "admin", path: str = "/dashboa
 def team(up: Upped) -> str:
     """The id of a team whose bot is connected."""
     made = up.sandbox.add_team(f"Live Team {next(_numbers)}", transport="rtm")
-    answer = httpx2.post(f"{up.web_url}/api/teams", json={"token": made["token"]})
+    answer = httpx2.post(f"{up.web_url}/api/teams", json={"token": made["bot_token"]})
     assert answer.is_success, answer.text
     up.sandbox.wait_for_connections(1, team=made["name"])
     return made["team_id"]
@@ -180,6 +180,9 @@ def test_teams_are_found_while_one_types(page: Page, desk: Desk) -> None:
     expect(page.get_by_label("Search")).to_be_focused()
     assert "q=robot" in page.url
     page.get_by_label("Status").select_option("in trouble")
+    expect(page.get_by_role("heading", name="1 of 300 bots")).to_be_visible()
+    expect(page.locator("#found-told")).to_have_text("1 of 300 bots")
+    page.get_by_label("Status").select_option("stopped")
     expect(page.get_by_text("None is like that")).to_be_visible()
     page.get_by_role("link", name="Show all").click()
     page.wait_for_url(f"{desk.url}/dashboard/teams")

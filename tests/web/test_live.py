@@ -107,14 +107,10 @@ def test_only_so_many_watch(feeds: Feeds, monkeypatch: pytest.MonkeyPatch) -> No
     asyncio.run(watch())
 
 
-@pytest.mark.parametrize("why", ["store", "process"])
-def test_who_watches_is_told_of_the_end(feeds: Feeds, source: Source, why: str) -> None:
+def test_who_watches_is_told_of_the_end(feeds: Feeds, source: Source) -> None:
     async def watch() -> None:
         queue_ = feeds.open("T1")
-        if why == "store":
-            source.show("T1", StoreUnavailable("away"))
-        else:
-            feeds.end_all()
+        source.show("T1", StoreUnavailable("away"))
         assert await queue_.get() is None
         feeds.close("T1", queue_)
         # It may be watched again.

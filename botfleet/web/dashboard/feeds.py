@@ -81,12 +81,6 @@ class Feeds:
         browsers = sum(len(feed.queues) for feed in self._feeds.values())
         return browsers >= MAX_BROWSERS or (team not in self._feeds and len(self._feeds) >= MAX_FEEDS)
 
-    def end_all(self) -> None:
-        """Ends all feeds, for the process is to end."""
-        for team, feed in list(self._feeds.items()):
-            feed.stop()
-            self._end(team, feed)
-
     def _end(self, team: str, feed: _Feed) -> None:
         """Tells all who watch a team by this feed that nothing more comes."""
         if self._feeds.get(team) is feed:

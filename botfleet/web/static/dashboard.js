@@ -20,6 +20,12 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
 });
 
+// How many were found, for who hears the page.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.requestConfig?.elt.id !== "filters") return;
+  document.getElementById("found-told").textContent = document.getElementById("found-count").textContent;
+});
+
 // The dot that says whether what is shown is fresh.
 function tellLive(state) {
   const live = document.getElementById("live");
