@@ -28,7 +28,7 @@ from botfleet.web.server import listen
 from ..waiting import eventually
 
 NAMES = (
-    "Northwind Traders", "Globex", "Umbrella & Sons", "Ærøskøbing Kommune", "Łódź Robotics", "日本橋商事",
+    "Northwind Traders", "Globex", "Umbrella & Sons", "Ærøskøbing Kommune", "Łódź Robotics", "Café Olé",
     "Contoso", "Initech", "Stark Industries", "Fabrikam", "Wayne Enterprises", "Corner Shop",
     "The Association of Friends of Rather Long Names that Have to be Broken Somewhere",
 )  # fmt: skip

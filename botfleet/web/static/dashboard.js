@@ -92,12 +92,17 @@ function clockTime(at) {
   return at.toDateString() === new Date().toDateString() ? time
     : `${at.toLocaleDateString(undefined, { day: "numeric", month: "short" })}, ${time.slice(0, 5)}`;
 }
+const WORDS = {
+  clock: clockTime,
+  ago: (at, passed) => (passed < 1 ? "just now" : `${span(passed)} ago`),
+  for: (at, passed) => `for ${span(passed)}`,
+  in: (at, passed) => (passed < 0 ? `in ${span(-passed)}` : "now"),
+};
 function renderTimes(where) {
   for (const one of where.querySelectorAll("time[data-as]")) {
     const at = new Date(one.dateTime);
     const passed = (Date.now() - at) / 1000;
-    const words = { clock: () => clockTime(at), ago: () => `${span(passed)} ago`, in: () => (passed < 0 ? `in ${span(-passed)}` : "now") };
-    const text = words[one.dataset.as]();
+    const text = WORDS[one.dataset.as](at, passed);
     if (one.textContent !== text) one.textContent = text;
     if (!one.title) one.title = at.toLocaleString();
   }
