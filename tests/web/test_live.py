@@ -7,19 +7,23 @@ import queue
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
 from botfleet.errors import StoreUnavailable
 from botfleet.model import Shown, Sighting
+from botfleet.overview.census import team_of
 from botfleet.store.memory import MemoryStore
 from botfleet.web.dashboard import feeds as feeds_module
 from botfleet.web.dashboard.feeds import Feeds, FeedsFull
 from botfleet.web.dashboard.live import message_of
 
-from ..integration.store_values import add, bot
+from ..integration.store_values import add, bot, connected
 from ..waiting import eventually
 from .conftest import MakeClient
+
+TEAM = team_of(bot("T1"), connected(generation=1))
 
 
 def sighting(number: int = 1, key: str = "T1", **fields: Any) -> Sighting:
@@ -145,7 +149,7 @@ def test_an_event_is_shown_without_what_was_written() -> None:
         ),
         skipped=7,
     )
-    message = message_of(shown, "T1")
+    message = message_of(shown, TEAM)
     assert message.startswith("event: sighting\ndata: ")
     assert message.endswith("\n\n")
     assert "7 more events came too fast" in message
@@ -159,7 +163,10 @@ def test_an_event_is_shown_without_what_was_written() -> None:
 
 
 def test_what_begins_is_no_event() -> None:
-    assert message_of(Shown(holder="h1"), "T1") == "event: begun\ndata: \n\n"
+    assert message_of(Shown(holder="h1"), TEAM) == "event: begun\ndata: \n\n"
+    assert message_of(Shown(holder="h2"), TEAM) == ":\n\n"
+    by_http = msgspec.structs.replace(TEAM, holder="")
+    assert message_of(Shown(holder="web@a"), by_http) == "event: begun\ndata: \n\n"
 
 
 class Browser:

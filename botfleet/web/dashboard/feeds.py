@@ -62,8 +62,8 @@ class Feeds:
             feed = self._feeds[team] = _Feed(self._begin(team), lambda ended: self._end(team, ended))
             feed.start()
         queue: Queue = asyncio.Queue(_BEHIND)
-        if feed.begun is not None:
-            queue.put_nowait(feed.begun)
+        for holder in feed.begun:
+            _put(queue, Shown(holder=holder))
         feed.queues.add(queue)
         return queue
 
@@ -99,8 +99,8 @@ class _Feed:
 
     def __init__(self, source: Iterator[Shown | None], ended: Callable[[_Feed], None]) -> None:
         self.queues: set[Queue] = set()
-        #: What tells whoever comes later that a holder has begun; None before one has.
-        self.begun: Shown | None = None
+        #: The holders that have begun to show, which whoever comes later is told of.
+        self.begun: set[str] = set()
         self._source = source
         self._ended = ended
         self._stopped = threading.Event()
@@ -135,7 +135,7 @@ class _Feed:
             self._stopped.set()
 
     def _give(self, shown: Shown) -> None:
-        self.begun = Shown(holder=shown.holder)
+        self.begun.add(shown.holder)
         for queue in self.queues:
             _put(queue, shown)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from ...model import Shown
+from ...overview import Team
 from ..context import context_of
 from ..pages import text_of
 from ..problems import Problem
@@ -28,39 +29,42 @@ _NOTHING = ":\n\n"
 async def stream(request: Request) -> Response:
     """The stream; it ends when the browser goes, when the process is to end, or after ten minutes."""
     context, key, feeds = context_of(request), key_of(request), board_of(request).feeds
-    if await context.run(context.fleet.store.bot, key) is None:
+    team = await context.run(context.census.team, key)
+    if team is None:
         raise unknown_team()
     if feeds.is_full(key):
         raise Problem(
             503, "too_many_watchers", "Too many people watch events just now.", headers={"Retry-After": "10"}
         )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_lines(feeds, key), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_lines(feeds, team), media_type="text/event-stream", headers=headers)
 
 
-async def _lines(feeds: Feeds, key: str) -> AsyncIterator[str]:
+async def _lines(feeds: Feeds, team: Team) -> AsyncIterator[str]:
     # Opened here, for only what has begun is sure to end.
     try:
-        queue = feeds.open(key)
+        queue = feeds.open(team.key)
     except FeedsFull:
         return
     end = time.monotonic() + _LIFE
     try:
         yield _RETRY
         async for shown in read(queue, _PATIENCE):
-            yield message_of(shown, key) if shown else _NOTHING
+            yield message_of(shown, team) if shown else _NOTHING
             if time.monotonic() > end:
                 return
     finally:
-        feeds.close(key, queue)
+        feeds.close(team.key, queue)
 
 
-def message_of(shown: Shown, key: str) -> str:
-    """What a holder shows of a bot, as a server-sent event; the newest first."""
+def message_of(shown: Shown, team: Team) -> str:
+    """What a holder shows of a bot, as a server-sent event, the newest first; or that its own has begun."""
     # A team's id means all of its bots.
-    own = [sighting for sighting in reversed(shown.sightings) if sighting.bot == key]
+    own = [sighting for sighting in reversed(shown.sightings) if sighting.bot == team.key]
     fragment = text_of("dashboard/sightings.html", sightings=own, skipped=shown.skipped)
-    return "".join(_fields("sighting" if fragment.strip() else "begun", fragment))
+    if fragment.strip():
+        return "".join(_fields("sighting", fragment))
+    return "".join(_fields("begun", "")) if shown.holder == team.holder or not team.holder else _NOTHING
 
 
 def _fields(event: str, text: str) -> Iterator[str]:

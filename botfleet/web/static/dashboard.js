@@ -133,7 +133,7 @@ if (stream) {
     document.getElementById("stream-place").innerHTML = source;
     htmx.process(document.getElementById("stream-place"));
   };
-  document.addEventListener("htmx:sseOpen", () => tell("Waiting for the holder", ""));
+  document.addEventListener("htmx:sseOpen", () => tell("Waiting for its holder", ""));
   document.addEventListener("htmx:sseError", () => tell("Not reached; trying again", "off"));
   document.addEventListener("htmx:sseMessage", (event) => {
     tell("Live", "on");
