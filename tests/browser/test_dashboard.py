@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from botfleet.model import Status
 from botfleet.store.memory import MemoryStore
@@ -190,6 +190,25 @@ def test_teams_are_found_while_one_types(page: Page, desk: Desk) -> None:
     page.wait_for_url("**/teams?sort=status")
     page.get_by_role("link", name="Next").click()
     expect(page.get_by_text("51–100 of 300")).to_be_visible()
+
+
+def test_what_is_found_is_not_lost_while_the_page_looks_for_news(page: Page, desk: Desk) -> None:
+    sign_in(page, desk, "read", "/dashboard/teams")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if "have=" in route.request.url:
+            route.continue_(url=route.request.url.replace("have=", "have=another"))
+        else:
+            held.append(route)
+
+    page.route("**/dashboard/teams?*", hold)
+    with page.expect_request("**/dashboard/teams?q=robot*"):
+        page.get_by_label("Search").fill("robot")
+    page.evaluate("htmx.trigger('#found', 'look')")
+    page.evaluate("fetch('/dashboard/handlers').then((answer) => answer.text())")
+    held[-1].continue_()
+    expect(page.get_by_role("heading", name="23 of 300 bots")).to_be_visible()
 
 
 def test_a_state_changes_in_the_list_as_one_looks(page: Page, desk: Desk) -> None:

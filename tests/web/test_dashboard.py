@@ -99,6 +99,12 @@ def test_a_newcomer_is_told_how_a_bot_gets_in(make_client: MakeClient) -> None:
     assert "No holder is running" in said
 
 
+def test_bots_by_http_need_no_holder(reader: TestClient, memory_store: MemoryStore) -> None:
+    add(memory_store, bot("T1", transport="http"))
+    assert "No holder is running" not in reader.get("/dashboard").text
+    assert "No holder is running" not in reader.get("/dashboard/teams/T1").text
+
+
 def test_who_has_the_newest_gets_nothing(reader: TestClient, memory_store: MemoryStore) -> None:
     asked = re.search(r'hx-get="(/dashboard/glance\?have=\w+)"', reader.get("/dashboard").text)
     assert asked

@@ -12,16 +12,18 @@ import pytest
 from starlette.testclient import TestClient
 
 from botfleet.errors import StoreUnavailable
-from botfleet.model import Shown, Sighting
+from botfleet.model import Rights, Shown, Sighting
 from botfleet.overview.census import team_of
 from botfleet.store.memory import MemoryStore
 from botfleet.web.dashboard import feeds as feeds_module
+from botfleet.web.dashboard import live as live_module
 from botfleet.web.dashboard.feeds import Feeds, FeedsFull
 from botfleet.web.dashboard.live import message_of
 
 from ..integration.store_values import add, bot, connected
 from ..waiting import eventually
 from .conftest import MakeClient
+from .signing import sign_in
 
 TEAM = team_of(bot("T1"), connected(generation=1))
 
@@ -172,8 +174,8 @@ def test_what_begins_is_no_event() -> None:
 class Browser:
     """Asks an app for a page that does not end, until it is closed."""
 
-    def __init__(self, client: TestClient, path: str) -> None:
-        self._app, self._path = client.app, path
+    def __init__(self, client: TestClient, path: str, cookie: str = "") -> None:
+        self._app, self._path, self._cookie = client.app, path, cookie
         self.status = 0
         self.text = ""
 
@@ -187,7 +189,7 @@ class Browser:
             self.status = message.get("status", self.status)
             self.text += message.get("body", b"").decode()
 
-        headers = [(b"host", b"localhost")]
+        headers = [(b"host", b"localhost"), (b"cookie", self._cookie.encode())]
         scope = {"type": "http", "method": "GET", "path": self._path, "query_string": b"", "headers": headers}
         await asyncio.wait_for(self._app({**scope, "http_version": "1.1"}, receive, send), 10.0)  # type: ignore[operator]
 
@@ -210,6 +212,30 @@ def test_the_stream_ends_with_its_browser(make_client: MakeClient, memory_store:
     assert browser.status == 200
     assert browser.text.startswith("retry: 2000\n\n")
     assert client.app.state.board.feeds.watched == []  # type: ignore[attr-defined]
+
+
+def test_the_stream_ends_with_the_session_of_who_watches(
+    make_client: MakeClient,
+    make_key: Callable[[Rights], str],
+    memory_store: MemoryStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live_module, "_PATIENCE", 0.01)
+    add(memory_store, bot("T1"))
+    client, key = make_client(), make_key("read")
+    sign_in(client, key)
+    browser = Browser(
+        client, "/dashboard/teams/T1/live", f"botfleet_session={client.cookies['botfleet_session']}"
+    )
+
+    def never() -> bool:
+        if ":\n\n" in browser.text:
+            memory_store.remove_access_key(key[4:12])
+        return False
+
+    asyncio.run(browser.open(never))
+    assert browser.status == 200
+    assert memory_store.access_keys() == []
 
 
 def test_nobody_watches_without_a_right_to(make_client: MakeClient, memory_store: MemoryStore) -> None:

@@ -38,6 +38,7 @@ class Glance(NamedTuple):
         holders: those that are alive.
         queues: messages that wait, by queue; None where the broker does not answer.
         samples: of the last hour.
+        needs_holder: whether some bot has a socket, or there is no bot yet.
     """
 
     total: int
@@ -46,6 +47,7 @@ class Glance(NamedTuple):
     holders: Sequence[HolderView]
     queues: Mapping[str, int] | None
     samples: Sequence[Sample]
+    needs_holder: bool
 
     @property
     def rate(self) -> float:
@@ -90,6 +92,7 @@ def look(context: WebContext) -> Glance:
         holders=holders_of(store),
         queues=_depths(context),
         samples=store.samples(context.clock() - SPAN),
+        needs_holder=not snapshot.total or any(one.transport != "http" for one in snapshot.teams.values()),
     )
 
 

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from ...errors import StoreError
 from ...model import Shown
 from ...overview import Team
+from ..access import authenticate
 from ..context import context_of
 from ..pages import text_of
 from ..problems import Problem
@@ -17,17 +19,16 @@ from .board import board_of
 from .feeds import Feeds, FeedsFull, read
 from .team import key_of, unknown_team
 
-#: Seconds without an event after which something is sent, so that proxies keep the connection.
+#: Seconds without an event after which something is sent, so that proxies keep the connection; and from one
+#: look whether who watches may still to the next.
 _PATIENCE = 15.0
-#: Seconds after which the browser has to ask again: its session may have ended.
-_LIFE = 600.0
 #: Told to browsers: milliseconds after which they ask again.
 _RETRY = "retry: 2000\n\n"
 _NOTHING = ":\n\n"
 
 
 async def stream(request: Request) -> Response:
-    """The stream; it ends when the browser goes, when the process is to end, or after ten minutes."""
+    """The stream; it ends when the browser goes, when its session ends, or when the process is to end."""
     context, key, feeds = context_of(request), key_of(request), board_of(request).feeds
     team = await context.run(context.census.team, key)
     if team is None:
@@ -37,24 +38,34 @@ async def stream(request: Request) -> Response:
             503, "too_many_watchers", "Too many people watch events just now.", headers={"Retry-After": "10"}
         )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_lines(feeds, team), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_lines(request, feeds, team), media_type="text/event-stream", headers=headers)
 
 
-async def _lines(feeds: Feeds, team: Team) -> AsyncIterator[str]:
+async def _lines(request: Request, feeds: Feeds, team: Team) -> AsyncIterator[str]:
     # Opened here, for only what has begun is sure to end.
     try:
         queue = feeds.open(team.key)
     except FeedsFull:
         return
-    end = time.monotonic() + _LIFE
+    asked = time.monotonic()
     try:
         yield _RETRY
         async for shown in read(queue, _PATIENCE):
             yield message_of(shown, team) if shown else _NOTHING
-            if time.monotonic() > end:
-                return
+            if time.monotonic() - asked >= _PATIENCE:
+                asked = time.monotonic()
+                if not await _may_go_on(request):
+                    return
     finally:
         feeds.close(team.key, queue)
+
+
+async def _may_go_on(request: Request) -> bool:
+    """Whether who watches may still: a key may have been removed, or a session ended."""
+    try:
+        return await authenticate(request) is not None
+    except (Problem, StoreError):
+        return False
 
 
 def message_of(shown: Shown, team: Team) -> str:

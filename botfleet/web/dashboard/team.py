@@ -159,7 +159,8 @@ async def act(request: Request) -> Response:
 
 def _trouble(name: str, result: Result) -> str:
     if name == "check":
-        return f"The token is not good: {result.error}." if not result.passing else f"{result.error}."
+        what = "Slack can't be asked just now" if result.passing else "The token is not good"
+        return f"{what}: {result.error}."
     return f"This was not done: {result.error}."
 
 
