@@ -294,8 +294,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bots: dict[str, int] = {}
     #: How many holders there are, those that stand by included.
     holders: int = 0
-    #: Events a second that holders read from sockets, lately.
+    #: Events a second that came in lately: read from sockets, and by HTTP.
     rate: float = 0.0
+    #: Events, slash commands and interactive payloads that came by HTTP since the store was made.
+    http: int = 0
     #: Events read, published and dropped since the holders that live now have begun, and those that wait.
     events: int = 0
     published: int = 0

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 #: Beat's task that takes a sample.
 SAMPLE_TASK = "botfleet.sample"
+#: The store's counter (`Store.advance`) of what came by HTTP.
+HTTP_COUNTER = "gateway:received"
+#: What is counted of each handler and timer.
 COUNTERS = (runs_counter, failed_counter, late_counter, retried_counter)
 
 
@@ -63,11 +66,13 @@ class Sampler:
         runs, failed, late, retries = handler_totals(self._store, handlers)
         holders = self._store.holders()
         queues, unacked = self._look_into(queue_names(self._store, self._queues))
+        (http,), now = self._store.positions([HTTP_COUNTER]), self._clock()
         sample = Sample(
-            at=self._clock(),
+            at=now,
             bots=self._store.state_counts(),
             holders=len(holders),
-            rate=round(sum(one.rate for one in holders), 1),
+            rate=round(sum(one.rate for one in holders) + self._http_rate(http, now), 1),
+            http=http,
             events=sum(one.events for one in holders),
             published=sum(one.published for one in holders),
             dropped=sum(one.dropped for one in holders),
@@ -81,6 +86,14 @@ class Sampler:
         )
         self._store.put_sample(sample)
         return sample
+
+    def _http_rate(self, http: int, now: float) -> float:
+        """Events a second that came by HTTP since the last sample."""
+        last = self._store.last_sample()
+        if last is None or last.at >= now:
+            return 0.0
+        # Less than before: the store was emptied.
+        return max(0, http - last.http) / (now - last.at)
 
     def _look_into(self, queues: Sequence[str]) -> tuple[dict[str, int], int | None]:
         try:

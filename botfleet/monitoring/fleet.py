@@ -14,9 +14,9 @@ from prometheus_client.core import Metric
 from ..errors import StoreError
 from ..handlers.sending.counting import RESULTS, VIAS, sends_counter
 from ..model import STATES, Sample
-from ..sampling import handler_totals
+from ..sampling import HTTP_COUNTER, handler_totals
 from ..store.base import Store
-from .families import counters, gauge, gauges
+from .families import counter, counters, gauge, gauges
 from .holders import holder_families
 
 #: What is counted of handlers and of timers, in the order of `sampling.COUNTERS`.
@@ -64,6 +64,8 @@ class FleetMetrics:
         yield from self._of_tasks("handler", _OF_HANDLERS, sorted(wanted))
         yield from self._of_tasks("timer", _OF_TIMERS, sorted(self._store.timetable().schedules))
         yield self._sends()
+        text = "Events, slash commands and interactive payloads that came by HTTP."
+        yield counter("botfleet_fleet_http_events_total", text, *self._store.positions([HTTP_COUNTER]))
 
     def _of_tasks(self, kind: str, texts: Mapping[str, str], names: list[str]) -> Iterator[Metric]:
         totals = handler_totals(self._store, names)

@@ -10,7 +10,7 @@ from botfleet.errors import BotfleetError
 from botfleet.handlers.running.counters import failed_counter, late_counter, retried_counter, runs_counter
 from botfleet.model import HolderInfo, Sample, Schedule, Subscription
 from botfleet.publishing.router import EVENT_QUEUES
-from botfleet.sampling import Sampler, handler_totals
+from botfleet.sampling import HTTP_COUNTER, Sampler, handler_totals
 from botfleet.store import MemoryStore
 
 NOW = 1_700_000_000.0
@@ -68,6 +68,21 @@ def test_a_sample_tells_of_bots_holders_queues_and_handlers(store: MemoryStore) 
         retries=4,
     )
     assert store.last_sample() == taken
+
+
+def test_what_comes_by_http_counts_for_the_rate() -> None:
+    now = NOW
+    store = MemoryStore(4, lambda: now)
+    takes = Sampler(store, Broker(), clock=lambda: now)
+    store.advance(HTTP_COUNTER, 1000)
+    assert (takes.take().rate, takes.take().rate) == (0.0, 0.0)
+    now += 10.0
+    store.advance(HTTP_COUNTER, 50)
+    taken = takes.take()
+    assert (taken.rate, taken.http) == (5.0, 1050)
+    store.advance(HTTP_COUNTER, -1050)
+    now += 10.0
+    assert takes.take().rate == 0.0
 
 
 def test_a_fleet_of_nothing_has_a_sample() -> None:

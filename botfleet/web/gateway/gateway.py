@@ -20,6 +20,7 @@ from ...holder.tap import Tap
 from ...holder.threads import WatchedThread, Watcher
 from ...publishing.confirmed import ConfirmedPublisher
 from ...publishing.publisher import Sink
+from ...sampling import HTTP_COUNTER
 from .bodies import Reader
 from .counters import Counters
 from .directory import Directory
@@ -73,6 +74,8 @@ class Gateway:
         self._on_death: Watcher = lambda name, exc: None
         self._closing = threading.Event()
         self._store_away = False
+        # So much of what was received the store has been told of.
+        self._told = 0
         self._threads = [
             WatchedThread("confirmed-publisher", self.publisher.run, self._die),
             WatchedThread("gateway-look", self._follow, self._die),
@@ -136,12 +139,20 @@ class Gateway:
         while not self._closing.is_set():
             try:
                 self.look()
+                self._tell_count()
                 self._store_away = False
             except StoreError as exc:
                 if not self._store_away:
                     logger.error("The store is away: %s", exc, extra={"action": "store.away"})
                 self._store_away = True
             self._closing.wait(_LOOK)
+
+    def _tell_count(self) -> None:
+        """Tells the store how much has come, for the fleet's samples."""
+        received = self.counters.received
+        if received > self._told:
+            self._store.advance(HTTP_COUNTER, received - self._told)
+            self._told = received
 
     def _die(self, name: str, exc: BaseException) -> None:
         self.dead = name
