@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from botfleet.model import Status, Subscription
 from botfleet.publishing.sinks import MemorySink
+from botfleet.sampling import HTTP_COUNTER
 from botfleet.store.memory import MemoryStore
+from tests.waiting import eventually
 
 from .gateways import EVERYTHING, OTHER_SECRET, SECRET, Web, delivery, message, refusal
 
@@ -440,3 +442,9 @@ def test_no_secret_and_no_text_is_logged(web: Web, caplog: pytest.LogCaptureFixt
     web.event(message("words of somebody"), "Ev2")
     web.event({"type": "app_uninstalled"}, "Ev3")
     assert not [s for s in ("words of", "old-verif", SECRET, "xoxb-", "hooks.slack") if s in caplog.text]
+
+
+def test_the_fleet_knows_how_much_came(web: Web) -> None:
+    for number in range(3):
+        assert web.event(message(), f"Ev{number}").status_code == 200
+    eventually(lambda: web.store.positions([HTTP_COUNTER]) == [3])
