@@ -339,6 +339,12 @@ class TestForms:
         assert envelope["type"] == "slash_command"
         assert envelope["payload"] == {name: value for name, value in COMMAND.items() if name != "token"}
 
+    def test_people_also_speak_by_http_to_a_bot_with_a_socket(self, web: Web) -> None:
+        web.add(transport="rtm")
+        assert web.form("commands", COMMAND).is_success
+        (envelope,) = published(web)
+        assert (envelope["type"], envelope["transport"]) == ("slash_command", "http")
+
     def test_only_handlers_of_a_command_get_it(self, web: Web) -> None:
         one = Subscription(task="t", types=("slash_command",), queue="q", commands=("/deploy",))
         web.store.put_subscriptions("handler", [one])

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from ...clock import MonotonicClock, monotonic_clock
 from ...model import Bot
 from ...slack.envelope import Origin
@@ -131,4 +133,6 @@ class Directory:
         bot = self._store.bot(key)
         if bot is None:
             return Entry(None, self._clock() + _UNKNOWN_FOR)
-        return Entry(Known(bot, Origin.of(bot)), self._clock() + _KNOWN_FOR)
+        # What comes here came by HTTP: also what people do with a bot that hears its events over a socket.
+        origin = Origin.of(msgspec.structs.replace(bot, transport="http"))
+        return Entry(Known(bot, origin), self._clock() + _KNOWN_FOR)

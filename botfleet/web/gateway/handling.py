@@ -73,7 +73,10 @@ class Handling:
             known = self._directory.recall(keys) or await self._directory.find(keys)
             if known is None:
                 return answers.UNKNOWN_TEAM
-            answer = await self._publish(known, frame, raw, self._id_of(delivery, frame, known.origin))
+            if known.bot.transport == "http":
+                answer = await self._publish(known, frame, raw, self._id_of(delivery, frame, known.origin))
+            else:
+                answer = answers.NOT_SERVED  # A holder hears its events.
             if frame.type in ENDINGS and ends_bot(frame, raw, known.bot):
                 await self._end(known.bot.key, delivery, frame)
             return answer
@@ -122,8 +125,7 @@ class Handling:
         return await self._publish(known, submission.frame, submission.payload, event_id)
 
     async def _publish(self, known: Known, frame: Frame, raw: bytes, event_id: str) -> Answer:
-        bot = known.bot
-        if bot.transport != "http" or bot.desired == "stopped":
+        if known.bot.desired == "stopped":
             return answers.NOT_SERVED
         wanted = await self._publisher.publish(known.origin, frame, raw, event_id)
         return answers.TAKEN if wanted else answers.UNWANTED
