@@ -31,7 +31,8 @@ _REFUSALS = {
     502: "Slack's answer was none.",
     503: "The store, the broker or Slack can't be reached; `Retry-After` says when to try again.",
 }
-_GROUPS = {"teams": "Bots", "holders": "Holders"}
+#: What an address is about, by its first part; all others are about bots.
+_GROUPS = {"": "Fleet", "status": "Fleet", "handlers": "Fleet", "queues": "Fleet", "holders": "Holders"}
 
 
 def describe(rules: Iterable[Rule], url: str = "") -> dict[str, Any]:
@@ -115,7 +116,7 @@ def _operation(rule: Rule, operation: Operation, schemas: _Schemas) -> dict[str,
         "operationId": operation.name,
         "summary": operation.summary,
         "description": operation.description,
-        "tags": [_GROUPS.get(rule.path.split("/")[2] if rule.path.count("/") > 1 else "", "Fleet")],
+        "tags": [_GROUPS.get(rule.path.removeprefix("/api").lstrip("/").partition("/")[0], "Bots")],
         "parameters": [*_path_parameters(rule), *_query_parameters(operation, schemas)],
         "responses": _responses(rule, operation, schemas),
         "security": [] if rule.access is Access.PUBLIC else [{"key": []}],
