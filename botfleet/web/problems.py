@@ -67,7 +67,8 @@ def answer(request: Request, problem: Problem) -> Response:
     """A problem as whoever asks can read it."""
     if is_for_program(request.url.path):
         error = {"code": problem.code, "message": problem.message, "detail": problem.detail}
-        return JSONResponse({"error": error}, problem.status, problem.headers)
+        headers = {"Cache-Control": "no-store", **problem.headers}
+        return JSONResponse({"error": error}, problem.status, headers)
     page = render(request, "problem.html", problem=problem, title=HTTPStatus(problem.status).phrase)
     page.status_code = problem.status
     page.headers.update(problem.headers)

@@ -83,6 +83,18 @@ def test_the_description_says_where_people_reach_it(make_client: MakeClient) -> 
     assert found["servers"] == [{"url": "https://bots.example.com"}]
 
 
+def test_where_no_key_is_asked_for_the_description_says_so(make_client: MakeClient) -> None:
+    client = make_client(open=True)
+    found = client.get("/api/openapi.json").json()
+    for methods in found["paths"].values():
+        for operation in methods.values():
+            assert operation["security"] == []
+            assert "401" not in operation["responses"]
+            assert "421" in operation["responses"]
+    assert found["components"]["securitySchemes"] == {}
+    assert client.get("/api/docs").text.count("<p>no key</p>") == sum(map(len, found["paths"].values()))
+
+
 def test_the_page_shows_each_operation(make_client: MakeClient, description: dict[str, Any]) -> None:
     page = make_client().get("/api/docs")
     assert page.headers["content-type"].startswith("text/html")

@@ -29,6 +29,6 @@ async def show_docs(request: Request) -> Response:
 def _description(request: Request) -> dict[str, Any]:
     state = request.app.state
     if not hasattr(state, "description"):
-        rules = cast("Sequence[Rule]", state.rules)
-        state.description = describe(rules, context_of(request).settings.web_url)
+        rules, context = cast("Sequence[Rule]", state.rules), context_of(request)
+        state.description = describe(rules, context.settings.web_url, context.open)
     return cast("dict[str, Any]", state.description)

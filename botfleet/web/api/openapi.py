@@ -21,33 +21,40 @@ _PARAMETER = re.compile(r"{(\w+)}")
 _REFUSALS = {
     400: "Something in the request is wrong; `detail` has the field, and what is expected.",
     401: "There is no key, or one that is wrong or was removed.",
-    403: "It needs a key with admin rights.",
+    403: "It needs a key with admin rights; or another site's page sent it.",
     404: "There is no such thing.",
     408: "The body took too long to come.",
     409: "The token can't be used: Slack refuses it, it is another team's, or its seal's key is gone.",
     413: "The body is too large.",
     415: "The body is not said to be JSON.",
+    421: "The request was meant for another host.",
     429: "Too many wrong keys came from this address.",
     502: "Slack's answer was none.",
     503: "The store, the broker or Slack can't be reached; `Retry-After` says when to try again.",
+}
+_KEYS = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key of `botfleet keys add`; changes need one with admin rights.",
 }
 #: What an address is about, by its first part; all others are about bots.
 _GROUPS = {"": "Fleet", "status": "Fleet", "handlers": "Fleet", "queues": "Fleet", "holders": "Holders"}
 
 
-def describe(rules: Iterable[Rule], url: str = "") -> dict[str, Any]:
+def describe(rules: Iterable[Rule], url: str = "", open: bool = False) -> dict[str, Any]:
     """The description of those routes that are operations.
 
     Args:
         rules: the table of routes.
         url: the address by which people reach them; empty for where the description comes from.
+        open: whether no key is asked for.
     """
     described = [(rule, rule.endpoint) for rule in rules if isinstance(rule.endpoint, Operation)]
     schemas = _schemas(operation for _, operation in described)
     paths: dict[str, dict[str, Any]] = {}
     for rule, operation in described:
         for method in rule.all_methods:
-            paths.setdefault(rule.path, {})[method.lower()] = _operation(rule, operation, schemas)
+            paths.setdefault(rule.path, {})[method.lower()] = _operation(rule, operation, schemas, open)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -59,13 +66,7 @@ def describe(rules: Iterable[Rule], url: str = "") -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas.shown,
-            "securitySchemes": {
-                "key": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "A key of `botfleet keys add`; changes need one with admin rights.",
-                }
-            },
+            "securitySchemes": {} if open else {"key": _KEYS},
         },
     }
 
@@ -111,15 +112,15 @@ def _schemas(operations: Iterable[Operation]) -> _Schemas:
     return _Schemas(list(dict.fromkeys(types)), list(dict.fromkeys(queries)))
 
 
-def _operation(rule: Rule, operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+def _operation(rule: Rule, operation: Operation, schemas: _Schemas, open: bool) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
         "description": operation.description,
         "tags": [_GROUPS.get(rule.path.removeprefix("/api").lstrip("/").partition("/")[0], "Bots")],
         "parameters": [*_path_parameters(rule), *_query_parameters(operation, schemas)],
-        "responses": _responses(rule, operation, schemas),
-        "security": [] if rule.access is Access.PUBLIC else [{"key": []}],
+        "responses": _responses(operation, schemas, _refused(rule, operation, open)),
+        "security": [] if open or rule.access is Access.PUBLIC else [{"key": []}],
     }
     if operation.body is not None:
         content = {"application/json": {"schema": schemas.of(operation.body)}}
@@ -147,14 +148,14 @@ def _query_parameters(operation: Operation, schemas: _Schemas) -> list[dict[str,
     ]
 
 
-def _responses(rule: Rule, operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+def _responses(operation: Operation, schemas: _Schemas, refused: Iterable[int]) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status, kind in operation.answers.items():
         answers[str(status)] = {"description": _done(status)}
         if kind is not None:
             answers[str(status)]["content"] = {"application/json": {"schema": schemas.of(kind)}}
     error = {"application/json": {"schema": schemas.of(Error)}}
-    for status in sorted(_refused(rule, operation)):
+    for status in sorted(refused):
         answers[str(status)] = {"description": _REFUSALS[status], "content": error}
         if status in (429, 503):
             header = {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
@@ -166,10 +167,12 @@ def _done(status: int) -> str:
     return {201: "It was made.", 204: "It is gone."}.get(status, "As asked for.")
 
 
-def _refused(rule: Rule, operation: Operation) -> set[int]:
+def _refused(rule: Rule, operation: Operation, open: bool) -> set[int]:
     found = {400, *operation.refusals}
     if rule.access is not Access.PUBLIC:
-        found |= {401, 429, 503}
+        found |= {503} if open else {401, 429, 503}
+    if open:
+        found.add(421)
     if rule.access is Access.ADMIN:
         found.add(403)
     if set(rule.all_methods) - {"GET"}:

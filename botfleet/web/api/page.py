@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 #: Answers that are not worth a line at each operation: everybody's refusals.
-_EVERYWHERE = frozenset({"400", "401", "403", "408", "413", "415", "429", "503"})
+_EVERYWHERE = frozenset({"400", "401", "403", "408", "413", "415", "421", "429", "503"})
 _REF = "#/components/schemas/"
 
 
@@ -68,14 +68,14 @@ def types_of(description: Mapping[str, Any]) -> list[Type]:
 
 
 def _shown(method: str, path: str, operation: Mapping[str, Any], description: Mapping[str, Any]) -> Shown:
-    rights = "admin" if "403" in operation["responses"] else "read" if operation["security"] else "no key"
+    rights = "admin" if "403" in operation["responses"] else "read"
     return Shown(
         operation["operationId"],
         method,
         path,
         operation["summary"],
         operation["description"],
-        rights,
+        rights if operation["security"] else "no key",
         list(_takes(operation, description)),
         list(_answers(operation)),
     )
