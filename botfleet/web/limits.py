@@ -177,5 +177,5 @@ class _Body:
 
 def _refuse(status: int, code: str, message: str) -> JSONResponse:
     # The rest of the body is not waited for.
-    headers = {"Connection": "close", "X-Slack-No-Retry": "1"}
+    headers = {"Connection": "close", "X-Slack-No-Retry": "1", "Cache-Control": "no-store"}
     return JSONResponse({"error": {"code": code, "message": message, "detail": None}}, status, headers)
