@@ -13,13 +13,11 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ..access_keys import find_key, new_key
+from ..access_keys import find_key
 from ..model import AccessKey, Rights
 from . import sessions
 from .context import WebContext, context_of
 from .problems import Problem
-
-__all__ = ["Access", "Caller", "Rule", "address_of", "authenticate", "guarded", "known_key", "new_key"]
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ import pytest
 from celery import Celery
 from prometheus_client.parser import text_string_to_metric_families
 
-from botfleet.web.access import new_key
+from botfleet.access_keys import new_key
 
 from ..waiting import eventually
 from .fleet import Process, RunningFleet, Workspace, free_ports

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import uvicorn
 
+from botfleet.access_keys import new_key
 from botfleet.fleet import Fleet
 from botfleet.handlers.running.counters import failed_counter, late_counter, runs_counter
 from botfleet.model import Bot, HolderInfo, Member, Rights, Sample, State, Status, Subscription
@@ -20,7 +21,6 @@ from botfleet.publishing.sinks import MemorySink
 from botfleet.settings import Settings
 from botfleet.store.memory import MemoryStore
 from botfleet.store.values import Seat
-from botfleet.web.access import new_key
 from botfleet.web.app import make_app
 from botfleet.web.context import WebContext
 from botfleet.web.server import listen

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from botfleet.access_keys import new_key
 from botfleet.fleet import Fleet
 from botfleet.model import Rights
 from botfleet.publishing.sinks import MemorySink
 from botfleet.settings import Settings
 from botfleet.store.memory import MemoryStore
-from botfleet.web.access import new_key
 from botfleet.web.app import make_app
 from botfleet.web.context import WebContext
 

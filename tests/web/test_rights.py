@@ -13,13 +13,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from botfleet.access_keys import new_key
 from botfleet.fleet import Fleet
 from botfleet.model import AccessKey, Rights
 from botfleet.publishing.sinks import MemorySink
 from botfleet.settings import Settings
 from botfleet.store.memory import MemoryStore
 from botfleet.web import sessions
-from botfleet.web.access import Access, Rule, new_key
+from botfleet.web.access import Access, Rule
 from botfleet.web.app import make_app
 from botfleet.web.context import WebContext
 from botfleet.web.routes import RULES

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
+from botfleet.access_keys import new_key
 from botfleet.model import Rights
 from botfleet.store.memory import MemoryStore
-from botfleet.web.access import new_key
 
 from .conftest import MakeClient
 from .signing import csrf_of, sign_in

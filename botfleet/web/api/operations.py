@@ -6,22 +6,19 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ...errors import BotfleetError, StoreError
+from ..access import Caller
 from ..context import WebContext, context_of
 from .reading import Body, Parameters, read_body, read_query
 from .refusals import problem_of
 
-if TYPE_CHECKING:
-    from ..access import Caller
-
 logger = logging.getLogger(__name__)
-
 
 Q = TypeVar("Q", bound=Parameters | None)
 B = TypeVar("B", bound=Body | None)
@@ -37,7 +34,6 @@ class Call(Generic[Q, B]):
         caller: who asks; None where anybody may.
         path: the parameters in the path.
         query, body: as the operation takes them; None where it takes none.
-        request: as it came.
     """
 
     action: str
@@ -46,7 +42,6 @@ class Call(Generic[Q, B]):
     path: Mapping[str, str]
     query: Q
     body: B
-    request: Request
 
     def log(self, what: str) -> None:
         """Notes who did this to what: a bot's key or the like, never something that was not checked."""
@@ -114,7 +109,6 @@ class Operation:
             cast("Mapping[str, str]", request.path_params),
             read_query(request, self.query or Parameters),
             await read_body(request, self.body, self.body_needed) if self.body else None,
-            request,
         )
         reply = await call.context.run(self._run, call)
         return reply.response()
@@ -125,11 +119,7 @@ class Operation:
         except StoreError:
             raise
         except BotfleetError as exc:
-            _refuse(exc)
-
-
-def _refuse(exc: BotfleetError) -> NoReturn:
-    raise problem_of(exc) from exc
+            raise problem_of(exc) from exc
 
 
 def operation(
