@@ -9,6 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from slack_sdk.signature import Clock as SlackClock
+from slack_sdk.signature import SignatureVerifier
 
 from botfleet.errors import StoreUnavailable
 from botfleet.model import Bot
@@ -18,9 +22,13 @@ from botfleet.watching import follow
 from botfleet.web.gateway.answers import Refused
 from botfleet.web.gateway.bodies import ClientGone, Reader
 from botfleet.web.gateway.directory import Directory
+from botfleet.web.gateway.signature import Verifier
 from tests.waiting import eventually
 
 from .gateways import BOT, EVERYTHING, Web, message
+
+#: Surrogates alone are no UTF-8.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 class TestBodies:
@@ -191,3 +199,11 @@ def test_a_thread_that_dies_ends_the_process() -> None:
         eventually(lambda: web.gateway.dead)
         assert (web.deaths, web.gateway.is_ready) == (["botfleet-confirmed-publisher"], False)
     web.gateway.close()
+
+
+@given(secret=TEXT.filter(str.strip), body=TEXT, now=st.integers(0, 2**40))
+def test_signatures_are_those_of_slack_sdk(secret: str, body: str, now: int) -> None:
+    theirs, ours = SignatureVerifier(secret), Verifier(secret, SlackClock())
+    expected = theirs.generate_signature(timestamp=str(now), body=body)
+    for form in (body, body.encode()):
+        assert ours.generate_signature(timestamp=str(now), body=form) == expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from collections.abc import Mapping, Sequence
 
@@ -18,6 +20,21 @@ TOLERANCE = 300
 _TIMESTAMP = re.compile(rb"[0-9]{1,12}").fullmatch
 
 
+class Verifier(SignatureVerifier):
+    """slack_sdk's verifier; the key is put into the sum once, which is half of the work for a small body."""
+
+    def __init__(self, secret: str, clock: SlackClock) -> None:
+        super().__init__(secret, clock)
+        self._keyed = hmac.new(secret.encode(), b"v0:", hashlib.sha256)
+
+    def generate_signature(self, *, timestamp: str, body: str | bytes) -> str:
+        """The signature of a body at a time."""
+        keyed = self._keyed.copy()
+        keyed.update(timestamp.encode() + b":")
+        keyed.update(body.encode() if isinstance(body, str) else body)
+        return "v0=" + keyed.hexdigest()
+
+
 class Signed(SlackClock):
     """Knows an app's signature.
 
@@ -28,7 +45,7 @@ class Signed(SlackClock):
 
     def __init__(self, secret: str, clock: Clock) -> None:
         self._clock = clock
-        self._verifier = SignatureVerifier(secret, self)
+        self._verifier = Verifier(secret, self)
 
     def now(self) -> float:
         """The time that the verifier goes by."""
@@ -49,7 +66,7 @@ class Signed(SlackClock):
             raise Refused(TOO_OLD)
         return timestamp.decode(), signature.decode("latin-1")
 
-    def check_body(self, body: str, timestamp: str, signature: str) -> None:
+    def check_body(self, body: bytes, timestamp: str, signature: str) -> None:
         """Compares the signature with the body's own, in constant time.
 
         Raises:
