@@ -138,8 +138,13 @@ class TestApps:
         assert refusal(web.send(body, "/slack/events/beta", SECRET)) == (401, "bad_signature", False)
         assert refusal(web.send(body, "/slack/events", OTHER_SECRET)) == (401, "bad_signature", False)
 
-    def test_one_whose_secret_is_not_set_is_refused_until_it_is(self, web: Web) -> None:
-        assert refusal(web.send("{}", "/slack/events/unsigned")) == (503, "not_configured", True)
+    def test_one_whose_secret_is_not_set_is_refused_until_it_is(
+        self, web: Web, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(3):
+            assert refusal(web.send("{}", "/slack/events/unsigned")) == (503, "not_configured", True)
+        logged = [one for one in caplog.records if getattr(one, "action", "") == "gateway.not_configured"]
+        assert len(logged) == 1
 
     @pytest.mark.parametrize("kind", ["events", "commands", "interactive"])
     def test_one_that_is_not_known_is_not_there(self, web: Web, kind: str) -> None:

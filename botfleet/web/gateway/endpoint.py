@@ -45,6 +45,7 @@ class Endpoint:
         self._reader = reader
         self._counters = counters
         self._forms = forms
+        self._complained = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -67,6 +68,7 @@ class Endpoint:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if self._signed is None:
+            self._complain(scope["path"])
             return answers.NOT_CONFIGURED
         headers = single(scope["headers"])
         if self._forms and SIGNATURE not in headers:
@@ -81,6 +83,15 @@ class Endpoint:
         if b"x-slack-retry-num" in headers:
             self._counters.retries += 1
         return await self._handle(body)
+
+    def _complain(self, path: str) -> None:
+        if not self._complained:
+            self._complained = True
+            logger.error(
+                "Slack's requests to %s are refused: the signing secret of their app is not set",
+                path,
+                extra={"action": "gateway.not_configured"},
+            )
 
 
 def _text(body: bytes) -> str:
