@@ -18,7 +18,8 @@ TITLE = "signed message events of 500 teams by HTTP into the queue of one handle
 BOTS = 500
 CONNECTIONS = 64
 RATE, CPU_RATE = "requests/s", "requests per CPU second"
-EMPTY, BOLT = "the same server, an empty 200", "slack_bolt + .delay()"
+EMPTY, BARE = "Starlette on the same server, an empty 200", "the same server alone, an empty 200"
+BOLT = "slack_bolt + .delay()"
 _PATH = "/slack/events"
 _BOLT_QUEUE = "bench.bolt"
 #: Seconds for a server to listen.
@@ -56,13 +57,17 @@ class Servers:
         return self._started(Child("web", command, self._subject.folder, environment), port)
 
     def empty(self) -> Child:
-        """Starts the server that does nothing."""
-        return self._peer("web_empty")
+        """Starts the server with an endpoint that does nothing."""
+        return self._peer("web_empty", "web_empty")
+
+    def bare(self) -> Child:
+        """Starts the server with nothing at all behind it."""
+        return self._peer("web_bare", "web_empty", "--bare")
 
     def bolt(self) -> Child:
         """Starts slack_bolt."""
         options = ("--broker", self._subject.server.url, "--queue", _BOLT_QUEUE, "--secret", self._secret)
-        return self._peer("bolt_web", *options)
+        return self._peer("bolt_web", "bolt_web", *options)
 
     def round(self, server: Child, requests: int, queue: str = "") -> Round:
         """Sends so many requests to a server, and waits until as many tasks are in its queue."""
@@ -82,10 +87,10 @@ class Servers:
         self.load_cpu = sent["cpu"] / (sent["ended"] - sent["began"])
         return Round(requests / (ended - sent["began"]), requests / max(used, 0.01))
 
-    def _peer(self, module: str, *options: str) -> Child:
+    def _peer(self, name: str, module: str, *options: str) -> Child:
         port = free_port()
         command = bench_module(f"peers.{module}", "--port", str(port), *options)
-        return self._started(Child(module, command, self._subject.folder, bench_environment()), port)
+        return self._started(Child(name, command, self._subject.folder, bench_environment()), port)
 
     def _started(self, child: Child, port: int) -> Child:
         self._subject.start(child)
@@ -107,20 +112,23 @@ def run(options: Options) -> Report:
             subject.put_bot(msgspec.structs.replace(subject.make_bot(number), transport="http"))
         subject.subscribe()
         servers = Servers(subject)
-        gateway, empty, bolt = servers.gateway(), servers.empty(), servers.bolt()
+        gateway, empty, bare, bolt = servers.gateway(), servers.empty(), servers.bare(), servers.bolt()
         servers.round(gateway, 2_000)  # Bots are found, templates and scripts made once.
         servers.round(bolt, 500)
         for number in options.times(5):
             options.say(f"round {number + 1}")
-            _add(report, EMPTY, servers.round(empty, options.size(30_000, 10_000)))
-            report.add("CPU of the load, at the server that does nothing", "of a core", servers.load_cpu)
+            _add(report, EMPTY, servers.round(empty, options.size(20_000, 8_000)))
+            _add(report, BARE, servers.round(bare, options.size(20_000, 8_000)))
+            report.add("CPU of the load, at the server alone", "of a core", servers.load_cpu)
             took = servers.round(gateway, options.size(20_000, 8_000), QUEUE)
             report.add(RATE, "1/s", took.rate)
             report.add(CPU_RATE, "1/s", took.rate_of_cpu)
             _add(report, BOLT, servers.round(bolt, options.size(3_000, 1_000), _BOLT_QUEUE))
     report.ratio_at_least(RATE, EMPTY, 0.6)
     report.ratio_at_least(RATE, BOLT, 3.0)
+    report.ratio(RATE, BARE)
     report.ratio(CPU_RATE, EMPTY)
+    report.ratio(CPU_RATE, BARE)
     report.ratio(CPU_RATE, BOLT)
     return report
 
