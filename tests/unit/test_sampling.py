@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import pytest
@@ -10,7 +11,8 @@ from botfleet.errors import BotfleetError
 from botfleet.handlers.running.counters import failed_counter, late_counter, retried_counter, runs_counter
 from botfleet.model import HolderInfo, Sample, Schedule, Subscription
 from botfleet.publishing.router import EVENT_QUEUES
-from botfleet.sampling import HTTP_COUNTER, Sampler, handler_totals
+from botfleet.sampling import HTTP_COUNTER, SAMPLE_TASK, Sampler, handler_totals
+from botfleet.steps import quiet_ticks
 from botfleet.store import MemoryStore
 
 NOW = 1_700_000_000.0
@@ -108,3 +110,17 @@ def test_what_is_counted_of_each_task_is_read_at_once(store: MemoryStore) -> Non
     assert (runs, failed) == ({"a": 3, "b": 0}, {"a": 0, "b": 1})
     assert (late, retried) == ({"a": 0, "b": 0}, {"a": 0, "b": 0})
     assert handler_totals(store, []) == [{}, {}, {}, {}]
+
+
+@pytest.mark.parametrize("args", [("sample", SAMPLE_TASK), ({"name": SAMPLE_TASK, "id": "1"},)])
+def test_samples_are_quiet_in_the_log_unless_they_fail(
+    args: tuple[object, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    quiet_ticks()
+    caplog.set_level(logging.INFO)
+    log = logging.getLogger("celery.beat")
+    text = "Sending due task %s (%s)" if len(args) == 2 else "Task %(name)s[%(id)s] received"
+    log.info(text, *args)
+    assert caplog.records == []
+    log.error(text, *args)
+    assert len(caplog.records) == 1
