@@ -37,13 +37,20 @@ class Process:
         yield histogram("botfleet_lag_seconds", "Lag.", (0.1, 1.0), [2, 1, 1], 7.5)
 
 
-@pytest.fixture
-def process() -> Process:
+@pytest.fixture(scope="module")
+def told() -> Process:
     return Process()
 
 
 @pytest.fixture
-def server(process: Process) -> Iterator[HealthServer]:
+def process(told: Process) -> Iterator[Process]:
+    yield told
+    told.trouble = told.unready = ""
+
+
+@pytest.fixture(scope="module")
+def server(told: Process) -> Iterator[HealthServer]:
+    process = told
     readiness = Readiness({"holder": lambda: process.unready})
     made = HealthServer("127.0.0.1", 0, lambda: process.trouble, readiness, lambda: render([process]))
     thread = threading.Thread(target=made.run)
