@@ -52,16 +52,15 @@ class Web:
         apps = {"beta": {"signing_secret": OTHER_SECRET}, "unsigned": {}}
         self.slack = TokenSlack()
         self.deaths: list[str] = []
-        known = Settings.load(
-            {}, {}, store_url="memory://", slack_signing_secret=SECRET, apps=apps, **settings
-        )
+        chosen = {"slack_signing_secret": SECRET, "apps": apps, **settings}
+        known = Settings.load({}, {}, store_url="memory://", **chosen)
         self.fleet = Fleet(known, store=store, api=self.slack)
         self.store, self.sink = store, sink
         self.context = WebContext(self.fleet, sink)
         self.gateway = self.context.gateway
         app = make_app(self.context)
-        asgi: Any = Shortcut(app, self.gateway) if shortcut else app
-        self.client = TestClient(asgi, raise_server_exceptions=False)
+        self.asgi: Any = Shortcut(app, self.gateway) if shortcut else app
+        self.client = TestClient(self.asgi, raise_server_exceptions=False)
 
     def __enter__(self) -> Self:
         self.client.__enter__()
