@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from . import assets, health, sign_in
+from . import gateway_routes as gateway
 from .access import Access, Rule
 from .api import description, fleet, teams
 from .dashboard import handlers, holders, live, overview, team
 from .dashboard import teams as team_list
-from .gateway import views as gateway
 from .install import endpoints as install
 
 RULES: tuple[Rule, ...] = (

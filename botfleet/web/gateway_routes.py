@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..context import context_of
-from ..problems import Problem
-from .endpoint import Endpoint
+from .context import context_of
+from .gateway.endpoint import Endpoint
+from .problems import Problem
 
 
 async def receive(request: Request) -> Response:
