@@ -10,9 +10,6 @@ import click
 
 from .errors import UsageError
 
-#: Addresses that only this machine reaches.
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
 
 @click.command()
 @click.option("--host", help="The address to listen on; BOTFLEET_WEB_HOST by default.")
@@ -32,12 +29,13 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     from .web.context import WebContext
     from .web.draining import Draining
     from .web.gateway.gateway import Shortcut
+    from .web.limits import LOOPBACK
     from .web.server import listen, serve
 
     settings = app.settings
     host = settings.web_host if host is None else host
-    if is_open and host not in _LOOPBACK:
-        raise UsageError(f"--open takes no other host than {', '.join(_LOOPBACK)}; it is {host!r}")
+    if is_open and host not in LOOPBACK:
+        raise UsageError(f"--open takes no other host than {', '.join(LOOPBACK)}; it is {host!r}")
     logs.begin(settings.log_level)
     store, depths = app.fleet.store, app.depths
     context = WebContext(
@@ -50,7 +48,7 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     # From here on and until uvicorn listens to it, as after that: told to end, it ends well.
     signal.signal(signal.SIGTERM, _leave)
     listener = listen(host, settings.web_port if port is None else port)
-    click.echo(f"The web role listens on {address_of(listener.getsockname())}")
+    click.echo(f"The web role listens on {url_of(listener.getsockname())}")
     gateway = context.gateway
     gateway.start(_end)
     calm_garbage_collector()
@@ -72,10 +70,10 @@ def _end(name: str, exc: BaseException) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def address_of(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
+def url_of(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
     """The URL of a socket's name.
 
-    >>> address_of(("127.0.0.1", 8080)), address_of(("::1", 80, 0, 0))
+    >>> url_of(("127.0.0.1", 8080)), url_of(("::1", 80, 0, 0))
     ('http://127.0.0.1:8080', 'http://[::1]:80')
     """
     host, port = name[:2]

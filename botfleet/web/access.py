@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,15 +17,15 @@ from ..model import AccessKey, Rights
 from . import sessions
 from .context import WebContext, context_of
 from .problems import Problem
+from .tries import Tries, address_of
 
 logger = logging.getLogger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 #: Methods that change nothing.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: Wrong keys within a window of so many seconds that one address may send.
-_WINDOW = 60.0
-_TRIES = 20
+#: Wrong keys that one address may send.
+_WRONG_KEYS = Tries("wrong-key", 20)
 
 
 class Access(Enum):
@@ -114,17 +113,6 @@ def known_key(context: WebContext, key: str) -> AccessKey | None:
     return find_key(context.fleet.store, key)
 
 
-def address_of(request: Request) -> str:
-    """Where a request comes from: an IPv4 address, or the network that an IPv6 one's owner has."""
-    try:
-        address = ipaddress.ip_address(request.client.host if request.client else "")
-    except ValueError:
-        return "an unknown address"
-    if address.version == 4:
-        return str(address)
-    return str(ipaddress.ip_network((address, 64), strict=False))
-
-
 def _key_in(sent: list[str]) -> str:
     """The key of an Authorization header; empty where there is none, or are several."""
     scheme, _, key = sent[0].partition(" ")
@@ -133,15 +121,15 @@ def _key_in(sent: list[str]) -> str:
 
 def _wrong_key(context: WebContext, address: str) -> Problem:
     """Counts a wrong key, and says how it is refused. Right ones never are: people share addresses."""
-    tries = context.fleet.store.hits(f"wrong-key:{address}", _WINDOW)
-    if tries in (1, _TRIES + 1):
+    tries = _WRONG_KEYS.count(context.fleet.store, address)
+    if tries in (1, _WRONG_KEYS.most + 1):
         logger.warning("Somebody at %s uses a wrong key", address, extra={"action": "web.wrong_key"})
-    if tries > _TRIES:
+    if tries > _WRONG_KEYS.most:
         return Problem(
             429,
             "too_many_wrong_keys",
             "Too many wrong keys came from this address; wait for a minute.",
-            headers={"Retry-After": f"{_WINDOW:.0f}"},
+            headers=_WRONG_KEYS.headers,
         )
     return _unauthenticated("The key is wrong or was removed.", 'error="invalid_token"')
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from .context import context_of
+from .error_body import NO_RETRY
 from .gateway.endpoint import Endpoint
 from .problems import Problem
 
@@ -17,9 +18,7 @@ async def receive(request: Request) -> Response:
     endpoint = gateway.endpoints.get(request.url.path)
     if endpoint is None:
         gateway.counters.outcomes.unknown_namespace += 1
-        raise Problem(
-            404, "unknown_namespace", "No app of this namespace is known.", headers={"X-Slack-No-Retry": "1"}
-        )
+        raise Problem(404, "unknown_namespace", "No app of this namespace is known.", headers={NO_RETRY: "1"})
     return _Passed(endpoint)
 
 

@@ -26,11 +26,11 @@ async def readyz(request: Request) -> Response:
     context = context_of(request)
     report = await context.run(context.readiness.look)
     status = HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return JSONResponse(msgspec.to_builtins(report), status, headers={"Cache-Control": "no-store"})
+    return JSONResponse(msgspec.to_builtins(report), status)
 
 
 async def metrics(request: Request) -> Response:
     """`/metrics`: in Prometheus' text format."""
     context = context_of(request)
     page = await context.run(render, context.metrics)
-    return Response(page, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+    return Response(page, headers={"Content-Type": CONTENT_TYPE})

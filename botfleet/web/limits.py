@@ -11,6 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .error_body import NO_RETRY, error_body
+
 #: Bytes of a body: of Slack's, and of any other.
 SLACK_BODY = 2 * 2**20
 BODY = 64 * 2**10
@@ -18,7 +20,8 @@ BODY = 64 * 2**10
 BODY_TIME = 10.0
 #: A name or an address, perhaps with a port.
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+#: Hosts that are this machine.
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -40,6 +43,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # Many are about one person, and all about one moment; what may be kept says so.
+    "Cache-Control": "no-store",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 #: By https only: browsers are not to come by http again.
@@ -47,7 +52,7 @@ _HSTS = "max-age=31536000"
 
 
 class SecurityHeaders:
-    """Gives each answer the headers that browsers are to heed."""
+    """Gives each answer the headers that browsers are to heed, where it has no such header of its own."""
 
     def __init__(self, app: ASGIApp, https: bool) -> None:
         self.app = app
@@ -87,7 +92,7 @@ class Hosts:
             await self.app(scope, receive, send)
             return
         host = _host_of(scope)
-        if self._local and host not in _LOCAL_HOSTS:
+        if self._local and host.strip("[]") not in LOOPBACK:
             refusal = _refuse(421, "wrong_host", "Without keys this answers to localhost only.")
             await refusal(scope, receive, send)
         elif not host:
@@ -177,5 +182,4 @@ class _Body:
 
 def _refuse(status: int, code: str, message: str) -> JSONResponse:
     # The rest of the body is not waited for.
-    headers = {"Connection": "close", "X-Slack-No-Retry": "1", "Cache-Control": "no-store"}
-    return JSONResponse({"error": {"code": code, "message": message, "detail": None}}, status, headers)
+    return JSONResponse(error_body(code, message), status, {"Connection": "close", NO_RETRY: "1"})

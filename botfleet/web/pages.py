@@ -29,7 +29,7 @@ def render(request: Request, name: str, status_code: int = 200, **values: Any) -
     """A page of `templates/`, with what each page knows: the request, who asks, and the version."""
     known = {"request": request, "caller": request.scope.get("caller"), "version": __version__}
     text = text_of(name, **known, **values)
-    return HTMLResponse(text, status_code, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(text, status_code)
 
 
 def text_of(name: str, **values: Any) -> str:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import BotfleetError, StoreError
+from .error_body import error_body
 from .pages import render
 
 logger = logging.getLogger(__name__)
@@ -66,9 +67,8 @@ def is_for_program(path: str) -> bool:
 def answer(request: Request, problem: Problem) -> Response:
     """A problem as whoever asks can read it."""
     if is_for_program(request.url.path):
-        error = {"code": problem.code, "message": problem.message, "detail": problem.detail}
-        headers = {"Cache-Control": "no-store", **problem.headers}
-        return JSONResponse({"error": error}, problem.status, headers)
+        error = error_body(problem.code, problem.message, problem.detail)
+        return JSONResponse(error, problem.status, problem.headers)
     page = render(request, "problem.html", problem=problem, title=HTTPStatus(problem.status).phrase)
     page.status_code = problem.status
     page.headers.update(problem.headers)

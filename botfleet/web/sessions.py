@@ -14,11 +14,12 @@ from starlette.responses import Response
 
 from ..model import AccessKey
 from .context import WebContext, context_of
+from .cookies import Cookie
 from .problems import Problem
 
 #: Seconds that a session lasts.
 LIFE = 12 * 3600.0
-_MAX_ID = 100
+_COOKIE = Cookie("botfleet_session", LIFE)
 
 
 class _Note(msgspec.Struct, frozen=True):
@@ -43,36 +44,24 @@ class Session:
         return f"<Session of {self.key.id}>"
 
 
-def cookie_name(context: WebContext) -> str:
-    """The cookie; by https the browser itself keeps it from other hosts and paths."""
-    return "__Host-botfleet_session" if context.is_https else "botfleet_session"
-
-
 def begin(context: WebContext, key: AccessKey, response: Response) -> None:
     """Begins a session: writes its note and sets the cookie. Blocks."""
     session_id = secrets.token_urlsafe(32)
     note = _Note(key.id, secrets.token_urlsafe(32))
     context.fleet.store.put_note(_name(session_id), msgspec.json.encode(note), LIFE)
-    response.set_cookie(
-        cookie_name(context),
-        session_id,
-        max_age=int(LIFE),
-        httponly=True,
-        samesite="lax",
-        secure=context.is_https,
-    )
+    _COOKIE.give(context, response, session_id)
 
 
 def end(request: Request, response: Response) -> None:
     """Ends the session of a request. Blocks."""
     context = context_of(request)
-    context.fleet.store.drop_note(_name(_id_of(request)))
-    response.delete_cookie(cookie_name(context), httponly=True, samesite="lax", secure=context.is_https)
+    context.fleet.store.drop_note(_name(_COOKIE.read(request)))
+    _COOKIE.take_back(context, response)
 
 
 async def current(request: Request) -> Session | None:
     """The session of a request; None without one, or where its key was removed."""
-    session_id = _id_of(request)
+    session_id = _COOKIE.read(request)
     if not session_id:
         return None
     return await context_of(request).run(_find, context_of(request), session_id)
@@ -86,11 +75,6 @@ def _find(context: WebContext, session_id: str) -> Session | None:
     note = msgspec.json.decode(row, type=_Note)
     key = store.access_key(note.key_id)
     return Session(key, note.csrf) if key is not None else None
-
-
-def _id_of(request: Request) -> str:
-    found = request.cookies.get(cookie_name(context_of(request)), "")
-    return found if len(found) <= _MAX_ID else ""
 
 
 def _name(session_id: str) -> str:

@@ -9,18 +9,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from . import sessions
-from .access import address_of, known_key
+from .access import known_key
 from .context import WebContext, context_of
 from .pages import render
+from .tries import Tries, address_of
 
 logger = logging.getLogger(__name__)
 
 #: Where who signs in is led to when nothing else is asked for.
 HOME = "/dashboard"
-#: Tries within a window of so many seconds: from one address, and from all together.
-_WINDOW = 60.0
-_TRIES = 10
-_ALL_TRIES = 300
+#: From one address, and from all together.
+_TRIES = Tries("sign-in", 10)
+_ALL_TRIES = Tries("sign-in", 300)
 #: Letters of a key, and more.
 _MAX_KEY = 200
 #: Paths of our own: no other host's (`//…`), nothing that browsers take for one or that splits a header.
@@ -78,8 +78,7 @@ def _begin(context: WebContext, key: object, response: Response) -> bool:
 
 def _is_too_much(context: WebContext, address: str) -> bool:
     store = context.fleet.store
-    here = store.hits(f"sign-in:{address}", _WINDOW)
-    return here > _TRIES or store.hits("sign-in", _WINDOW) > _ALL_TRIES
+    return _TRIES.are_over(store, address) or _ALL_TRIES.are_over(store)
 
 
 def _refuse_for_a_time(request: Request, wanted: str) -> Response:
@@ -90,5 +89,5 @@ def _refuse_for_a_time(request: Request, wanted: str) -> Response:
         next=wanted,
         trouble="Too many tries. Wait for a minute, then try again.",
     )
-    page.headers["Retry-After"] = f"{_WINDOW:.0f}"
+    page.headers.update(_TRIES.headers)
     return page

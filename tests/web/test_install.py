@@ -21,7 +21,7 @@ from botfleet.model import Bot
 from botfleet.settings import Settings
 from botfleet.store.memory import MemoryStore
 from botfleet.web.install.endpoints import open_at
-from botfleet.web.install.flow import MOST_BEGUN, Callback, Installed, Installer
+from botfleet.web.install.flow import BEGUN, Callback, Installed, Installer
 from botfleet.web.install.refusals import InstallRefused, Why
 from tests.fleets import FakeClock
 from tests.unit.answering import Answer, CannedSlack, answer, canned_slack
@@ -174,7 +174,7 @@ def test_looking_begins_nothing(site: Site) -> None:
 
 
 def test_one_address_begins_so_many_installations(site: Site) -> None:
-    for _ in range(MOST_BEGUN):
+    for _ in range(BEGUN.most):
         site.begin()
     refused = site.browser.get("/slack/install")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")

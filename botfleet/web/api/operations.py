@@ -65,11 +65,10 @@ class Reply:
 
     def response(self) -> Response:
         """As Starlette sends it."""
-        headers = {"Cache-Control": "no-store", **self.headers}
         if self.value is None:
-            return Response(status_code=self.status, headers=headers)
+            return Response(status_code=self.status, headers=self.headers)
         content = msgspec.json.encode(self.value)
-        return Response(content, self.status, headers, media_type="application/json")
+        return Response(content, self.status, self.headers, media_type="application/json")
 
 
 @dataclass(frozen=True)

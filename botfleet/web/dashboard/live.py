@@ -37,7 +37,7 @@ async def stream(request: Request) -> Response:
         raise Problem(
             503, "too_many_watchers", "Too many people watch events just now.", headers={"Retry-After": "10"}
         )
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    headers = {"X-Accel-Buffering": "no"}
     return StreamingResponse(_lines(request, feeds, team), media_type="text/event-stream", headers=headers)
 
 

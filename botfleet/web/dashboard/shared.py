@@ -81,10 +81,9 @@ class Fragment(NamedTuple):
         Args:
             besides: goes with it: parts of the page that stand elsewhere in it.
         """
-        headers = {"Cache-Control": "no-store"}
         if request.query_params.get("have") == self.version:
-            return Response(status_code=204, headers=headers)
-        return HTMLResponse(self.__html__() + besides, headers=headers)
+            return Response(status_code=204)
+        return HTMLResponse(self.__html__() + besides)
 
 
 def is_fragment_wanted(request: Request) -> bool:

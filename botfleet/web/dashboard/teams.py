@@ -144,7 +144,7 @@ def _answer(request: Request, fragment: Fragment) -> Response:
     # Who typed into the search wants an answer, also where that is what there was.
     if "have" in request.query_params:
         return fragment.answer(request)
-    return HTMLResponse(fragment.__html__(), headers={"Cache-Control": "no-store"})
+    return HTMLResponse(fragment.__html__())
 
 
 def _find(context: WebContext, wish: Wish) -> _Found:

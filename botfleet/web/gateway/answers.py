@@ -7,8 +7,9 @@ from typing import NamedTuple
 import msgspec
 from starlette.types import Message, Send
 
-#: Slack does not send it again.
-_NO_RETRY = (b"x-slack-no-retry", b"1")
+from ..error_body import NO_RETRY, error_body
+
+_NO_RETRY = (NO_RETRY.lower().encode(), b"1")
 _SAFE = (b"x-content-type-options", b"nosniff")
 
 
@@ -61,7 +62,7 @@ def refusal(
         final: Slack need not send it again.
         close: the rest of the body is not waited for.
     """
-    body = msgspec.json.encode({"error": {"code": code, "message": message, "detail": None}})
+    body = msgspec.json.encode(error_body(code, message))
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), _SAFE]
     headers += [_NO_RETRY] if final else []
     headers += [(b"connection", b"close")] if close else []

@@ -9,14 +9,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ..context import WebContext, context_of
+from ..cookies import Cookie
+from ..limits import LOOPBACK
 from ..pages import render
+from ..tries import address_of
 from .flow import STATE_TTL, Callback, Installed, Installer, new_browser
 from .refusals import InstallRefused, Why
 
 _REDIRECT_PATH = "/slack/oauth_redirect"
-#: A browser's secret at the longest; ours have 43 characters.
-_MAX_SECRET = 100
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+#: What tells the browser that an installation was begun in.
+_BROWSER = Cookie("botfleet_install", STATE_TTL)
 
 
 class Offer(NamedTuple):
@@ -40,22 +42,14 @@ async def install(request: Request) -> Response:
         return _seen()
     context = context_of(request)
     namespace = request.path_params.get("namespace", context.settings.namespace)
-    browser = _browser_of(request) or new_browser()
-    address = request.client.host if request.client else ""
+    browser = _BROWSER.read(request) or new_browser()
     begin = Installer(context.fleet).begin
     try:
-        url = await context.run(begin, namespace, _redirect_uri(request), browser, address)
+        url = await context.run(begin, namespace, _redirect_uri(request), browser, address_of(request))
     except InstallRefused as refused:
         return _refusal(request, refused)
-    response = RedirectResponse(url, 302, headers={"Cache-Control": "no-store"})
-    response.set_cookie(
-        _cookie_name(context),
-        browser,
-        max_age=int(STATE_TTL),
-        httponly=True,
-        samesite="lax",
-        secure=context.is_https,
-    )
+    response = RedirectResponse(url, 302)
+    _BROWSER.give(context, response, browser)
     return response
 
 
@@ -67,7 +61,7 @@ async def oauth_redirect(request: Request) -> Response:
     sent = request.query_params
     callback = Callback(state=sent.get("state", ""), code=sent.get("code", ""), error=sent.get("error", ""))
     try:
-        installed = await context.run(Installer(context.fleet).finish, callback, _browser_of(request))
+        installed = await context.run(Installer(context.fleet).finish, callback, _BROWSER.read(request))
     except InstallRefused as refused:
         return _refusal(request, refused)
     return render(
@@ -81,7 +75,7 @@ async def oauth_redirect(request: Request) -> Response:
 
 def _seen() -> Response:
     # Who only looks, such as what previews links, begins and finishes nothing.
-    return Response(headers={"Cache-Control": "no-store"})
+    return Response()
 
 
 def _refusal(request: Request, refused: InstallRefused) -> Response:
@@ -105,18 +99,9 @@ def _redirect_uri(request: Request) -> str:
     return (settings.web_url or str(request.base_url).rstrip("/")) + _REDIRECT_PATH
 
 
-def _cookie_name(context: WebContext) -> str:
-    return "__Host-botfleet_install" if context.is_https else "botfleet_install"
-
-
-def _browser_of(request: Request) -> str:
-    found = request.cookies.get(_cookie_name(context_of(request)), "")
-    return found if len(found) <= _MAX_SECRET else ""
-
-
 def is_sandbox(slack_api_url: str) -> bool:
     """Whether the Slack of this address is on this machine."""
-    return urlsplit(slack_api_url).hostname in _LOOPBACK
+    return urlsplit(slack_api_url).hostname in LOOPBACK
 
 
 def open_at(slack_api_url: str, installed: Installed) -> str:

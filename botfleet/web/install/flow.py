@@ -23,6 +23,7 @@ from ...fleet import Fleet, Outcome
 from ...model import Transport, bot_key
 from ...secrets import Token
 from ...webapi import Identity
+from ..tries import Tries
 from .exchange import Grant, exchange
 from .refusals import InstallRefused, Why, why_exchange_failed, why_token_failed
 
@@ -30,9 +31,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a state lives; Slack's code lives as long.
 STATE_TTL = 600.0
-#: Installations that one address may begin within a minute: what is noted of them takes room in the store.
-MOST_BEGUN = 60
-_WINDOW = 60.0
+#: Installations that one address may begin: what is noted of them takes room in the store.
+BEGUN = Tries("install", 60)
 #: What a state or a browser's cookie is at the longest; ours have 43 characters.
 _LONGEST = 200
 
@@ -115,8 +115,8 @@ class Installer:
         state = secrets.token_urlsafe(32)
         pending = _Pending(namespace, _digest(browser), redirect_uri)
         try:
-            if address and self._fleet.store.hits(f"install:{address}", _WINDOW) > MOST_BEGUN:
-                raise InstallRefused(Why.TOO_MANY, namespace, retry_after=_WINDOW)
+            if address and BEGUN.are_over(self._fleet.store, address):
+                raise InstallRefused(Why.TOO_MANY, namespace, retry_after=BEGUN.window)
             self._fleet.store.put_note(_note(state), msgspec.json.encode(pending), STATE_TTL)
         except StoreError as exc:
             raise self._store_away(namespace, exc) from exc
