@@ -180,6 +180,16 @@ def test_one_address_begins_so_many_installations(site: Site) -> None:
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
 
 
+def test_one_network_begins_so_many_installations(site: Site) -> None:
+    """Whoever has one IPv6 address has all of its network."""
+    app = site.browser.app
+    begun = [
+        TestClient(app, client=(f"2001:db8::{n:x}", 1), follow_redirects=False).get("/slack/install")
+        for n in range(BEGUN.most + 1)
+    ]
+    assert [one.status_code for one in begun[-2:]] == [302, 429]
+
+
 # What is added
 
 
