@@ -98,6 +98,11 @@ _COUNTS = {
     "tasks.welcome.greet": (412, 7, 0),
     "tasks.polls.vote": (90211, 2, 12),
 }
+_CHANNELS = tuple(
+    f"{kind}_{what}"
+    for kind in ("channel", "group")
+    for what in ("created", "joined", "left", "rename", "archive", "unarchive", "deleted")
+)
 _WANTED = (
     Subscription(task="tasks.hello.ping", types=("message",), addressed=True, words=("ping",)),
     Subscription(task="tasks.welcome.greet", types=("team_join",)),
@@ -107,6 +112,7 @@ _WANTED = (
         reactions=("thumbsup", "thumbsdown"),
         queue="polls",
     ),
+    Subscription(task="botfleet.directory.channels", types=_CHANNELS),
 )
 
 

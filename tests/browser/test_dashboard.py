@@ -62,6 +62,7 @@ FAULTS = """() => {
     if (ratio < 4.5) say(`contrast ${ratio.toFixed(2)}`, one);
   }
   if (document.documentElement.scrollWidth > window.innerWidth) faults.push("wider than the window");
+  for (const one of all(".scroll")) if (one.scrollWidth > one.clientWidth) say("columns out of sight", one);
   return faults;
 }"""
 
