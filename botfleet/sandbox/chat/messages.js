@@ -139,7 +139,7 @@ export class MessageList {
     const head = el("p", { class: compact ? "head unseen" : "head" }, el("strong", { class: "author" }, author.name),
       author.isBot && el("span", { class: "badge" }, "APP"), " ", time(message.ts));
     return el("article", { class: classes, "data-ts": message.ts, tabindex: "-1", "aria-label": `${author.name}, ${clock(message.ts)}` },
-      compact ? el("span", { class: "gutter", "aria-hidden": "true" }, clock(message.ts)) : avatar(author),
+      compact ? el("span", { class: "gutter", "aria-hidden": "true" }, clock(message.ts, false)) : avatar(author),
       el("div", { class: "body" },
         whispered && el("p", { class: "only" }, icon("eye"), `Only visible to ${nameOf(store.users.get(message.visible_to))}`),
         head,
@@ -276,7 +276,11 @@ function dayName(day) {
   return new Date(day).toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long" });
 }
 
-const clock = (ts) => new Date(ts * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+const HOURS = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+/** The time of day; the gutter has no room for AM and PM. */
+const clock = (ts, half = true) => HOURS.formatToParts(ts * 1000)
+  .filter(({ type }) => half || type !== "dayPeriod").map(({ value }) => value).join("").trim();
 
 function time(ts) {
   const when = new Date(ts * 1000);
