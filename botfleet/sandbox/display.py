@@ -70,9 +70,9 @@ def open_views(sandbox: Sandbox, team: Team | None) -> list[Json]:
 
 
 def _by_http(sandbox: Sandbox, team: Team) -> Json:
-    apps = [app for app, _ in sandbox.listening(team)]
+    apps = sandbox.installed(team)
     return {
-        "events": any(app.events_url for app in apps),
+        "events": any(app.events_url for app, _ in sandbox.listening(team)),
         "commands": any(app.commands_url for app in apps),
         "interactive": any(app.interactive_url for app in apps),
     }

@@ -337,6 +337,15 @@ class Sandbox:
                 found.setdefault(token.app.app_id, token)
         return [(token.app, token) for token in found.values()]
 
+    def installed(self, team: Team) -> list[App]:
+        """Give the apps that people can speak to in a team: those that hear of it by HTTP first.
+
+        What people do with commands and buttons goes by HTTP even where the app's bot has a socket.
+        """
+        there = [token.app for token in team.good_for if token.error is None]
+        by_id = {app.app_id: app for app in [*(app for app, _ in self.listening(team)), *there]}
+        return list(by_id.values())
+
     def event_id(self) -> str:
         """Give an id that no event had before, not even before a restart."""
         return f"Ev{int(self.world.next_moment().replace('.', '')):X}"

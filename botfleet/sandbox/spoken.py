@@ -31,17 +31,15 @@ VALUES: dict[str, str] = {
 
 
 def app_of(sandbox: Sandbox, team: Team, wanted: str | None) -> App:
-    """Find the app that is spoken to: one that hears of the team by HTTP, the first by default.
+    """Find the app that is spoken to, by default one that hears of the team by HTTP, or else over sockets.
 
     Raises:
         Refused: there is none.
     """
-    apps = [app for app, _ in sandbox.listening(team)]
+    apps = sandbox.installed(team)
     found = next((app for app in apps if wanted in (None, app.app_id)), None)
     if found is None:
-        raise Refused(
-            409, f"no app {wanted or 'with HTTP'} is installed in {team.name}: only such are spoken to"
-        )
+        raise Refused(409, f"no app{f' {wanted}' if wanted else ''} is installed in {team.name}")
     return found
 
 

@@ -122,8 +122,20 @@ def test_a_command_that_fails_is_told_to_whoever_used_it(
     assert len(receiver.all("/deploy")) == 1, "nobody tries a command again"
 
 
-def test_nobody_is_spoken_to_where_no_app_listens(control: SandboxControl, team: Workspace) -> None:
-    with pytest.raises(SandboxError, match="no app with HTTP"):
+def test_an_app_whose_bot_has_a_socket_is_spoken_to_by_http(
+    control: SandboxControl, receiver: Receiver, team: Workspace
+) -> None:
+    answering(receiver, "commands", "done")
+    control.command("/deploy", team=team.id)
+    assert control.wait_for_message("done")["visible_to"] == team.alice
+    assert receiver.wait_for("/deploy")[0].content["is_enterprise_install"] == "false"
+
+
+def test_nobody_is_spoken_to_where_no_app_is(control: SandboxControl, team: Workspace) -> None:
+    with pytest.raises(SandboxError, match="no app AOTHER"):
+        control.command("/deploy", team=team.id, app_id="AOTHER")
+    control.uninstall(team.id)
+    with pytest.raises(SandboxError, match="no app is installed"):
         control.command("/deploy", team=team.id)
     control.install(team.id, transport="http")
     with pytest.raises(SandboxError, match="begins with /"):
