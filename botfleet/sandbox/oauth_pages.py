@@ -17,6 +17,9 @@ from .webhandler import Discreet
 SHOWN = 500
 """Teams that the page lets one choose from, besides the one that the app asks for."""
 
+NEW = "new"
+"""Stands for a team that is made when somebody allows the app."""
+
 MEANINGS = {
     "app_mentions:read": "Hear when somebody mentions it",
     "bot": "Have a bot that listens and speaks in channels",
@@ -90,11 +93,10 @@ class AuthorizeHandler(Discreet):
             self._refuse(bad)
             return
         everywhere = [] if asked.flow == "classic" else self._organisations()
-        teams = self._teams(asked)
         shown = {
             "asked": asked,
-            "teams": teams,
-            "chosen": next(iter(teams), None),
+            "new": NEW,
+            "teams": self._teams(asked),
             "organisations": everywhere,
         }
         self._page("authorize.html", meanings=MEANINGS, **shown)
@@ -112,7 +114,7 @@ class AuthorizeHandler(Discreet):
         self.redirect(target, status=302)
 
     def _grant(self, asked: Asked) -> str:
-        place = self._place(self.get_body_argument("place", ""))
+        place = self._place(self.get_body_argument("place", ""), asked)
         if place is None or (isinstance(place, Enterprise) and asked.flow == "classic"):
             raise BadRequest("invalid_team", "There is no such workspace.")
         home = place if isinstance(place, Team) else place.teams[0]
@@ -152,7 +154,9 @@ class AuthorizeHandler(Discreet):
     def _organisations(self) -> list[Enterprise]:
         return [one for one in self.sandbox.world.enterprises.values() if one.teams]
 
-    def _place(self, name: str) -> Team | Enterprise | None:
+    def _place(self, name: str, asked: Asked) -> Team | Enterprise | None:
+        if name == NEW:
+            return self.sandbox.add_teams([None], "rtm" if asked.flow == "classic" else "http")[0]
         enterprise = self.sandbox.world.enterprises.get(name)
         return (
             enterprise if enterprise is not None and enterprise.teams else self.sandbox.world.teams.get(name)

@@ -85,6 +85,18 @@ def test_an_app_may_say_where_people_may_be_sent(control: SandboxControl, person
     assert other.look(redirect_uri="http://other.invalid/")[0] == 400
 
 
+@pytest.mark.parametrize(("classic", "exchanged"), [(False, "oauth_v2_access"), (True, "oauth_access")])
+def test_a_team_may_be_made_on_the_consent_page(
+    control: SandboxControl, person: Person, team: Workspace, classic: bool, exchanged: str
+) -> None:
+    known = {one["team_id"] for one in control.state()["teams"]}
+    got = exchange(team, exchanged, person.code("new", classic))
+    (made,) = [one for one in control.state()["teams"] if one["team_id"] not in known]
+    assert (got["team_id"] if classic else got["team"]["id"]) == made["team_id"]
+    token = got["bot"]["bot_access_token"] if classic else got["access_token"]
+    assert team.web(token).auth_test()["team"] == made["name"]
+
+
 def test_an_installation_of_v2_hears_by_http_only(person: Person, team: Workspace) -> None:
     got = exchange(team, "oauth_v2_access", person.code(team.id))
     token = got.pop("access_token")
