@@ -355,7 +355,9 @@ class TestForms:
         web.store.put_subscriptions("handler", [one])
         web.gateway.look()
         assert web.form("commands", COMMAND).is_success
-        assert web.form("commands", {**COMMAND, "command": "/other"}).is_success
+        other = web.form("commands", {**COMMAND, "command": "/other"})
+        assert other.is_success
+        assert "No handler" in other.json()["text"]
         assert (len(published(web)), web.count("unwanted")) == (1, 1)
 
     @pytest.mark.parametrize(

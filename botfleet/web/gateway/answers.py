@@ -71,6 +71,8 @@ def refusal(
 
 TAKEN = ok("taken")
 UNWANTED = ok("unwanted")
+#: Of a slash command, whose user would wait for ever; Slack shows it to them alone.
+NO_HANDLER = ok("unwanted", b'{"text": "No handler takes this command."}', b"application/json")
 UNKNOWN_TEAM = ok("unknown_team")
 NOT_SERVED = ok("not_served")
 UNKNOWN_KIND = ok("unknown_kind")

@@ -94,7 +94,8 @@ class Handling:
         fields = forms.fields_of(body.decode())
         if fields.get("ssl_check") == "1":
             return answers.VERIFIED
-        return await self._submission(namespace, forms.slash_command(fields))
+        answer = await self._submission(namespace, forms.slash_command(fields))
+        return answers.NO_HANDLER if answer is answers.UNWANTED else answer
 
     async def interaction(self, namespace: str, body: bytes) -> Answer:
         """Takes an interactive payload."""
