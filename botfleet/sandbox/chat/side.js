@@ -16,10 +16,10 @@ export function standing(store) {
 
 const FAULTS = [
   ["drop", "Drop the connection", {}, "The TCP connection is cut. The bot comes back by itself."],
-  ["silent", "Fall silent", {}, "The socket stays open, but nothing comes through, pings neither. The bot notices and takes a new one."],
+  ["silent", "Fall silent", {}, "The socket stays open, but nothing comes through, pings neither. The bot notices within half a minute and takes a new one."],
   ["goodbye", "Say goodbye", {}, "Slack's request to reconnect. The bot opens a new connection first."],
-  ["ratelimit", "Rate limit", { count: 3, retry_after: 2 }, "The next three calls get a 429. The bot waits as told, and asks again."],
-  ["slow", "Answer slowly", { seconds: 2 }, "Each answer of the Web API takes two seconds more, until all faults end."],
+  ["ratelimit", "Rate limit", { count: 3, retry_after: 2 }, "The next three calls of the Web API get a 429. The bot waits as told, and asks again. Drop the connection to see it: to connect is such a call."],
+  ["slow", "Answer slowly", { seconds: 2 }, "Each answer of the Web API takes two seconds more, until all faults end. Drop the connection to see it."],
   ["refuse", "Refuse connections", { seconds: 10 }, "New sockets get a 503 for ten seconds. Drop the connection to see it."],
   ["revoke", "Revoke the token", {}, "As if the app were removed: the token dies, its sockets are cut, and the bot stays away."],
 ];
@@ -119,6 +119,7 @@ export class Side {
       this.trouble.hidden = false;
     }
     this.store.changed();
+    this.body.scrollTop = 0; // To what has become of it, and the button that ends it.
   }
 
   #drawBot() {
@@ -143,10 +144,12 @@ function hide(button, hidden, panel) {
 function advice(store) {
   const command = (text) => el("code", { class: "command" }, text);
   if (store.state.error) {
-    return [el("p", {}, "A dead token is not tried again until somebody says so. Restore it, then run ", command(`botfleet teams restart ${store.team.id}`), ".")];
+    return [el("p", {}, "A dead token is not tried again until somebody says so. Restore it, then press Restart on its page of the dashboard, or run ",
+      command(`botfleet teams restart ${store.team.id}`), ".")];
   }
   if (store.state.connections === 0 && !store.app?.events) {
-    return [el("p", {}, "If it does not come by itself, no fleet knows this team. ", command("botfleet up"), " starts one with its sandbox.")];
+    return [el("p", {}, "If it does not come by itself, press Restart on its page of the dashboard, or run ", command(`botfleet teams restart ${store.team.id}`),
+      ". Where no fleet knows this team, ", command("botfleet up"), " starts one with its sandbox.")];
   }
   return [];
 }
