@@ -35,6 +35,7 @@ from botfleet.web.gateway.counters import Outcomes
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "deploy/README.md", *sorted(DOCS.glob("*.md"))]
+TEMPLATES = ROOT / "botfleet" / "web" / "templates"
 PROMPT = "$ "
 #: Tasks that nobody else has a reason to send.
 SENT_BY_BEAT = {
@@ -76,7 +77,10 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """The simple commands in shell blocks, without what is before and around them, and where they stand."""
+    """The simple commands in shell blocks and in pages of the web role, and where they stand.
+
+    What is before and around them is left out.
+    """
     for block in blocks("sh", "bash", "shell", "console"):
         text = block.text.replace("\\\n", " ")
         for line in text.splitlines():
@@ -85,6 +89,9 @@ def commands() -> Iterator[tuple[str, list[str]]]:
             words = shlex.split(line.removeprefix(PROMPT), comments=True)
             for command in split(words):
                 yield block.place, command
+    for template in sorted(TEMPLATES.rglob("*.html")):
+        for command in re.findall(r"<code>((?:botfleet|celery) [^<]+)</code>", template.read_text()):
+            yield str(template.relative_to(ROOT)), shlex.split(command)
 
 
 def split(words: list[str]) -> Iterator[list[str]]:

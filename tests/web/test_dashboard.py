@@ -92,7 +92,7 @@ def test_the_last_hour_is_drawn_and_told(
 def test_a_newcomer_is_told_how_a_bot_gets_in(make_client: MakeClient) -> None:
     said = make_client(open=True).get("/dashboard").text
     assert "No bots yet" in said
-    assert "botfleet add xoxb-…" in said
+    assert "botfleet teams add xoxb-…" in said
     assert "/slack/install" not in said
     app = make_client(open=True, slack_client_id="1.2", slack_client_secret="x")
     assert 'href="/slack/install"' in app.get("/dashboard").text
