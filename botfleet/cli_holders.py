@@ -47,7 +47,7 @@ def drain(name: str, undo: bool, wait: bool) -> None:
     from .sharing import drain as ask
 
     store = open_fleet().store
-    [asked] = ask(store, name, not undo)
+    asked = ask(store, name, not undo)
     if undo:
         click.echo(f"{asked} takes bots again.")
         return

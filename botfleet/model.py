@@ -23,6 +23,8 @@ STATES: tuple[State, ...] = (
     "token_revoked",
     "stopped",
 )
+#: Those that somebody should look at.
+TROUBLES: tuple[State, ...] = ("disconnected", "rate_limited", "token_revoked")
 
 #: Seconds between two samples of the fleet.
 SAMPLE_EVERY = 10.0

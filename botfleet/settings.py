@@ -322,6 +322,11 @@ class Settings:
         )
         return {app.namespace: app for app in (own, *self.apps)}
 
+    @property
+    def installable_apps(self) -> list[SlackApp]:
+        """Those that people can install by the web role."""
+        return [app for app in self.slack_apps.values() if app.installable]
+
     def environment(self) -> dict[str, str]:
         """Returns these settings as environment variables, for child processes."""
         return {

@@ -50,14 +50,14 @@ def moves(store: Store, replicas: int) -> Iterator[Move]:
     return (Move(seat, bots, holder, to) for (seat, holder, to), bots in zip(found, counts, strict=True))
 
 
-def drain(store: Store, name: str, wanted: bool = True) -> list[str]:
+def drain(store: Store, name: str, wanted: bool = True) -> str:
     """Asks a holder to give all of its shards to others, or to take some again.
 
     Args:
         name: its node name, as `botfleet holders` shows it; or what stands before the `@`.
 
     Returns:
-        The node names of those that were asked.
+        Its node name.
 
     Raises:
         UsageError: no living holder has this name, or several have.
@@ -69,9 +69,10 @@ def drain(store: Store, name: str, wanted: bool = True) -> list[str]:
         names = ", ".join(sorted({one.name for one in (asked or members)}))
         problem = "several holders are" if asked else "no living holder is"
         raise UsageError(f"{problem} called {name!r}; there {_is(names)}")
+    # One that was started again stands there twice, until it is known that the first one died.
     for one in asked:
         store.ask_to_drain(one.owner, wanted)
-    return [one.name for one in asked]
+    return asked[0].name
 
 
 def _is(names: str) -> str:

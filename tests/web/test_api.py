@@ -105,6 +105,15 @@ def test_holders_and_their_drain(client: TestClient, memory_store: MemoryStore) 
     assert error(client.post("/api/holders/nobody/drain"), 404)["code"] == "unknown_holder"
 
 
+def test_a_holder_that_was_started_again_is_drained(client: TestClient, memory_store: MemoryStore) -> None:
+    """Until the lease of its first life is over, two members have its name."""
+    owners = ("a@h/1", "a@h/2")
+    for owner in owners:
+        memory_store.beat(Member(name="a@h", owner=owner), ttl=60.0)
+    assert client.post("/api/holders/a@h/drain").json() == {"holder": "a@h", "draining": True}
+    assert all(memory_store.beat(Member(name="a@h", owner=owner), ttl=60.0).drain for owner in owners)
+
+
 def test_handlers_and_queues(client: TestClient, memory_store: MemoryStore) -> None:
     memory_store.put_subscriptions("handler", [Subscription(task="tasks.ping", types=("message",))])
     (shown,) = client.get("/api/handlers").json()["handlers"]

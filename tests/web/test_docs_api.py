@@ -25,6 +25,7 @@ PROMPT = "$ "
 SOURCES = (
     "access.py",
     "limits.py",
+    "named.py",
     "problems.py",
     "sessions.py",
     "api/fleet.py",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ... import __version__
-from ...errors import BotfleetError, StoreError, UsageError
+from ...errors import BotfleetError, StoreError
 from ...overview import holders_of
-from ...sharing import drain
+from ..named import ask_to_drain
 from ..problems import Problem
 from .operations import Call, Reply, operation
 from .values import (
@@ -91,9 +91,6 @@ def list_queues(call: Call[None, None]) -> Reply:
 
 
 def _drain(call: Call[None, None], wanted: bool) -> Reply:
-    try:
-        (asked,) = drain(call.context.fleet.store, call.path["name"], wanted)
-    except UsageError:
-        raise Problem(404, "unknown_holder", "No living holder has this name, or several have.") from None
+    asked = ask_to_drain(call.context.fleet.store, call.path["name"], wanted)
     call.log(asked)
     return Reply(Drain(holder=asked, draining=wanted))

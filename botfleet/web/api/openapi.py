@@ -11,9 +11,10 @@ import msgspec
 
 from ... import __version__
 from ..access import Access, Rule
+from ..named import KEY
 from .operations import Operation
 from .reading import Parameters
-from .values import KEY, Error
+from .values import Error
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"{(\w+)}")

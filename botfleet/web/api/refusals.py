@@ -14,15 +14,11 @@ from ...errors import (
     TokenRevoked,
     UsageError,
 )
+from ..named import unknown_team
 from ..problems import Problem
 
 #: Seconds after which something that passes may be tried again, where nobody said.
 _LATER = 5.0
-
-
-def unknown_team() -> Problem:
-    """No such bot."""
-    return Problem(404, "unknown_team", "No bot of this key is known.")
 
 
 def problem_of(exc: BotfleetError) -> Problem:

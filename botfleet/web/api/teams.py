@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,11 +11,11 @@ from ...errors import UsageError
 from ...fleet import Result
 from ...model import Bot, bot_key, split_key
 from ...overview import Query, Team
+from ..named import key_in, unknown_team
 from ..problems import Problem
 from .operations import Call, Reply, operation
-from .refusals import problem_of, unknown_team
+from .refusals import problem_of
 from .values import (
-    KEY,
     MAX_FAILURES,
     AddTeam,
     Checked,
@@ -32,7 +31,6 @@ from .values import (
 
 T = TypeVar("T")
 
-_KEY_FORM = re.compile(KEY)
 #: What Slack failing, or refusing a token, is.
 _SLACKS = (409, 502)
 _OF_ONE = (404,)
@@ -88,7 +86,7 @@ def add_team(call: Call[None, AddTeam]) -> Reply:
 @operation("Show a bot", {200: Team}, _OF_ONE)
 def show_team(call: Call[None, None]) -> Reply:
     """One bot as it is now."""
-    return Reply(_shown(call.context.census.team(_key_of(call))))
+    return Reply(_shown(call.context.census.team(key_in(call.path))))
 
 
 @operation("Remove a bot", {204: None}, _OF_ONE)
@@ -145,7 +143,7 @@ def restart_team(call: Call[None, None]) -> Reply:
 @operation("Show what became of a bot", {200: History}, _OF_ONE)
 def show_history(call: Call[None, None]) -> Reply:
     """The last changes of a bot, the newest first. They are kept for some days, also when it was removed."""
-    key, store = _key_of(call), call.context.fleet.store
+    key, store = key_in(call.path), call.context.fleet.store
     found = store.history(key)
     if not found:
         _bot_of(call)
@@ -220,15 +218,8 @@ def _well(result: Result) -> Result:
     return result
 
 
-def _key_of(call: Call[Any, Any]) -> str:
-    key = call.path["key"]
-    if not _KEY_FORM.fullmatch(key):
-        raise unknown_team()
-    return key
-
-
 def _bot_of(call: Call[Any, Any]) -> Bot:
-    bot = call.context.fleet.store.bot(_key_of(call))
+    bot = call.context.fleet.store.bot(key_in(call.path))
     if bot is None:
         raise unknown_team()
     return bot

@@ -9,10 +9,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ...model import HistoryEntry, State, Transport
 from ...overview import MAX_LIMIT, HandlerView, HolderView, Team
+from ..named import KEY
 from .reading import Body, Parameters
 
-#: What a bot's key is made of.
-KEY = r"^[A-Za-z0-9_-]{1,200}$"
 Key = Annotated[
     str, Meta(pattern=KEY, description="Names a bot: T…, E…, or NAMESPACE-T….", examples=["T00000001"])
 ]

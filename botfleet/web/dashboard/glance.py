@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ...errors import BotfleetError, StoreError
-from ...model import Sample, State
+from ...model import TROUBLES, Sample, State
 from ...overview import HolderView, Query, Snapshot, Team, holders_of
 from ..context import WebContext
 from ..pages import text_of
 from .plots import SPAN, plots_of, rows_of
 from .shared import Fragment
 
-#: States that somebody should look at, and how many such bots are listed.
-_TROUBLES: tuple[State, ...] = ("disconnected", "rate_limited", "token_revoked")
+#: How many bots in trouble are listed.
 _LISTED = 4
 #: States in the order in which they are shown.
 _ORDER: tuple[State, ...] = (
@@ -67,7 +66,7 @@ class Glance(NamedTuple):
     @property
     def troubles(self) -> int:
         """How many bots are in trouble."""
-        return sum(self.counts[state] for state in _TROUBLES)
+        return sum(self.counts[state] for state in TROUBLES)
 
 
 class Part(NamedTuple):
@@ -105,7 +104,7 @@ def fragment_of(context: WebContext) -> Fragment:
         parts=parts_of(seen.counts),
         plots=plots_of(seen.samples),
         rows=rows_of(seen.samples),
-        installable=any(app.installable for app in context.settings.slack_apps.values()),
+        installable=bool(context.settings.installable_apps),
     )
     return Fragment("glance", "/dashboard/glance", text)
 
@@ -128,9 +127,9 @@ def parts_of(counts: Mapping[State, int]) -> list[Part]:
 
 
 def _troubled(snapshot: Snapshot) -> Sequence[Team]:
-    if not any(snapshot.counts[state] for state in _TROUBLES):
+    if not any(snapshot.counts[state] for state in TROUBLES):
         return ()
-    return snapshot.page(Query(statuses=_TROUBLES, sort="-since", limit=_LISTED)).teams
+    return snapshot.page(Query(statuses=TROUBLES, sort="-since", limit=_LISTED)).teams
 
 
 def _depths(context: WebContext) -> Mapping[str, int] | None:

@@ -7,16 +7,13 @@ import logging
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ...errors import UsageError
 from ...overview import HolderView
-from ...sharing import drain
 from ..access import caller_of
-from ..context import WebContext, context_of
+from ..context import context_of
+from ..named import ask_to_drain, unknown_holder
 from ..pages import render, text_of
-from ..problems import Problem
 from .board import board_of
-from .shared import Fragment, is_fragment_wanted
-from .team import Said
+from .shared import Fragment, Said, is_fragment_wanted
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +52,7 @@ async def confirm(request: Request) -> Response:
     name, undo = request.query_params.get("name", ""), bool(request.query_params.get("undo"))
     holders = await board_of(request).holders.now(context_of(request))
     if name not in [holder.name for holder in holders]:
-        raise _unknown()
+        raise unknown_holder()
     others = any(one.name != name and not one.draining for one in holders)
     alone = "" if undo or others else " There is no other holder now: it keeps its bots until there is one."
     return render(
@@ -76,7 +73,7 @@ async def act(request: Request) -> Response:
     """`POST /dashboard/holders/drain`."""
     context, form = context_of(request), await request.form()
     name, undo = str(form.get("name", "")), bool(form.get("undo"))
-    await context.run(_ask, context, name, not undo)
+    await context.run(ask_to_drain, context.fleet.store, name, not undo)
     logger.info(
         "%r asked for: %s %r",
         *(caller_of(request).name, "undrain" if undo else "drain", name),
@@ -85,17 +82,6 @@ async def act(request: Request) -> Response:
     return RedirectResponse(f"{_PATH}?said={'undo' if undo else 'drain'}", 303)
 
 
-def _ask(context: WebContext, name: str, wanted: bool) -> None:
-    try:
-        drain(context.fleet.store, name, wanted)
-    except UsageError:
-        raise _unknown() from None
-
-
 def _fragment(holders: list[HolderView], admin: bool, shards: int) -> Fragment:
     text = text_of("dashboard/holders_now.html", holders=holders, admin=admin, shards=shards)
     return Fragment("holders", _PATH, text)
-
-
-def _unknown() -> Problem:
-    return Problem(404, "unknown_holder", "No living holder is called so.")

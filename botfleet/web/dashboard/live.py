@@ -13,11 +13,11 @@ from ...model import Shown
 from ...overview import Team
 from ..access import authenticate
 from ..context import context_of
+from ..named import key_in, unknown_team
 from ..pages import text_of
 from ..problems import Problem
 from .board import board_of
 from .feeds import Feeds, FeedsFull, read
-from .team import key_of, unknown_team
 
 #: Seconds without an event after which something is sent, so that proxies keep the connection; and from one
 #: look whether who watches may still to the next.
@@ -29,7 +29,7 @@ _NOTHING = ":\n\n"
 
 async def stream(request: Request) -> Response:
     """The stream; it ends when the browser goes, when its session ends, or when the process is to end."""
-    context, key, feeds = context_of(request), key_of(request), board_of(request).feeds
+    context, key, feeds = context_of(request), key_in(request.path_params), board_of(request).feeds
     team = await context.run(context.census.team, key)
     if team is None:
         raise unknown_team()

@@ -51,6 +51,18 @@ class Shared(Generic[T]):
             return self._made[0]
 
 
+class Said(NamedTuple):
+    """What is told of something that was done.
+
+    Attributes:
+        tone: a class of the style sheet: `ok` or `bad`.
+        text: a sentence.
+    """
+
+    tone: str
+    text: str
+
+
 class Fragment(NamedTuple):
     """A part of a page that is kept up to date: it asks for itself, and is answered when it has changed.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
@@ -16,13 +15,12 @@ from ...model import HistoryEntry
 from ...overview import Team
 from ..access import caller_of
 from ..context import WebContext, context_of
+from ..named import key_in, unknown_team
 from ..pages import render, text_of
 from ..problems import Problem
-from .shared import Fragment, is_fragment_wanted
+from .shared import Fragment, Said, is_fragment_wanted
 
 logger = logging.getLogger(__name__)
-
-_KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 class Deed(NamedTuple):
@@ -82,30 +80,11 @@ DEEDS: dict[str, Deed] = {
 }
 
 
-class Said(NamedTuple):
-    """What is told of something that was done."""
-
-    tone: str
-    text: str
-
-
 class _Seen(NamedTuple):
     """A bot, and what became of it lately."""
 
     team: Team
     history: Sequence[HistoryEntry]
-
-
-def key_of(request: Request) -> str:
-    """The bot's key in a request's path.
-
-    Raises:
-        Problem: it is none.
-    """
-    key = str(request.path_params["key"])
-    if not _KEY.fullmatch(key):
-        raise unknown_team()
-    return key
 
 
 async def show(request: Request) -> Response:
@@ -116,14 +95,14 @@ async def show(request: Request) -> Response:
 
 async def refresh(request: Request) -> Response:
     """`GET /dashboard/teams/KEY/now`: what of the page may change."""
-    seen = await context_of(request).run(_look, context_of(request), key_of(request))
+    seen = await context_of(request).run(_look, context_of(request), key_in(request.path_params))
     return _fragment(request, seen).answer(request, _head(request, seen))
 
 
 async def confirm(request: Request) -> Response:
     """`GET /dashboard/teams/KEY/DEED`: asks whether it is meant, where no script does."""
     context, name = context_of(request), _deed_of(request)
-    seen = await context.run(_look, context, key_of(request))
+    seen = await context.run(_look, context, key_in(request.path_params))
     return render(
         request,
         "dashboard/confirm.html",
@@ -140,7 +119,7 @@ async def confirm(request: Request) -> Response:
 
 async def act(request: Request) -> Response:
     """`POST /dashboard/teams/KEY/DEED`: does it."""
-    context, name, key = context_of(request), _deed_of(request), key_of(request)
+    context, name, key = context_of(request), _deed_of(request), key_in(request.path_params)
     result = await context.run(_do, context, key, name)
     logger.info(
         "%r asked for: %s %s, %s",
@@ -182,7 +161,7 @@ def _look(context: WebContext, key: str) -> _Seen:
 
 async def _page(request: Request, said: Said | None) -> Response:
     context = context_of(request)
-    seen = await context.run(_look, context, key_of(request))
+    seen = await context.run(_look, context, key_in(request.path_params))
     holders = await context.run(context.fleet.store.holders)
     return render(
         request,
@@ -201,7 +180,7 @@ async def _page(request: Request, said: Said | None) -> Response:
 async def _news(request: Request, said: Said) -> Response:
     """The living part of the page, with what was done."""
     context = context_of(request)
-    seen = await context.run(_look, context, key_of(request))
+    seen = await context.run(_look, context, key_in(request.path_params))
     told = text_of("dashboard/said.html", said=said, swapped=True)
     return _fragment(request, seen).answer(request, _head(request, seen) + told)
 
@@ -238,8 +217,3 @@ def _deed_of(request: Request) -> str:
     if name not in DEEDS:
         raise Problem(404, "not_found", "There is nothing at this address.")
     return name
-
-
-def unknown_team() -> Problem:
-    """There is no such bot."""
-    return Problem(404, "unknown_team", "No bot of this team is known here. It may have been removed.")

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ...errors import UsageError
-from ...model import STATES, State
+from ...model import STATES, TROUBLES, State
 from ...overview import Page, Query, Snapshot, Team
 from ..context import WebContext, context_of
 from ..pages import render, text_of
-from .shared import Fragment, is_fragment_wanted
-from .team import DEEDS, Said
+from .shared import Fragment, Said, is_fragment_wanted
+from .team import DEEDS
 
 #: Bots on a page.
 _LIMIT = 50
@@ -98,7 +98,7 @@ class Wish(NamedTuple):
 
 def _statuses(status: str) -> tuple[State, ...]:
     if status == "trouble":
-        return ("disconnected", "rate_limited", "token_revoked")
+        return TROUBLES
     return tuple(state for state in get_args(State) if state == status)
 
 
@@ -168,6 +168,6 @@ def _fragment(context: WebContext, found: _Found) -> Fragment:
         page=found.page,
         total=found.total,
         many_namespaces=len(found.namespaces) > 1,
-        installable=any(app.installable for app in context.settings.slack_apps.values()),
+        installable=bool(context.settings.installable_apps),
     )
     return Fragment("found", found.wish.href, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -13,15 +13,13 @@ from ...clock import MonotonicClock, monotonic_clock
 from ...model import Bot
 from ...slack.envelope import Origin
 from ...store.base import Store
+from ..blocking import Run
 
 #: Seconds for which an answer holds where no change is seen.
 _KNOWN_FOR = 60.0
 _UNKNOWN_FOR = 10.0
 #: Answers that are kept, of each kind; the oldest go first.
 _MOST = 10_000
-
-#: Does what blocks in a thread.
-Run = Callable[[Callable[[], "Entry"]], Awaitable["Entry"]]
 
 
 class Known(NamedTuple):

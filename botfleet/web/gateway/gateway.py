@@ -6,8 +6,6 @@ import functools
 import logging
 import socket
 import threading
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,6 +19,7 @@ from ...holder.threads import WatchedThread, Watcher
 from ...publishing.confirmed import ConfirmedPublisher
 from ...publishing.publisher import Sink
 from ...sampling import HTTP_COUNTER
+from ..blocking import Run
 from .bodies import Reader
 from .counters import Counters
 from .directory import Directory
@@ -52,9 +51,7 @@ class Gateway:
         dead: the name of the thread that died; empty while all is well.
     """
 
-    def __init__(
-        self, fleet: Fleet, sink: Sink, run: Callable[..., Awaitable[Any]], clock: Clock = wall_clock
-    ) -> None:
+    def __init__(self, fleet: Fleet, sink: Sink, run: Run, clock: Clock = wall_clock) -> None:
         self.counters = Counters()
         self.publisher = ConfirmedPublisher(sink, fleet.store, clock=clock)
         self.dead = ""

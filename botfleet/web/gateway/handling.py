@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 
 from ...clock import MonotonicClock, monotonic_clock
 from ...fleet import Fleet
@@ -11,6 +10,7 @@ from ...model import bot_key
 from ...publishing.confirmed import ConfirmedPublisher
 from ...slack.envelope import Identifier, Origin, harmless
 from ...slack.frames import Frame
+from ..blocking import Run
 from . import answers, forms
 from .answers import Answer, malformed, ok
 from .counters import Counters
@@ -27,9 +27,6 @@ _QUIET = 60.0
 #: Options for a menu are to be there within three seconds, which no task promises.
 _NO_OPTIONS = ok("taken", b'{"options":[]}', b"application/json")
 _NO_OPTIONS_TYPE = "block_suggestion"
-
-#: Does what blocks in a thread.
-Run = Callable[[Callable[[], bool]], Awaitable[bool]]
 
 
 class Handling:

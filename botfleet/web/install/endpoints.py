@@ -31,7 +31,7 @@ class Offer(NamedTuple):
 async def landing(request: Request) -> Response:
     """`/`: what this is, and a button for each app."""
     context = context_of(request)
-    apps = Installer(context.fleet).apps
+    apps = context.settings.installable_apps
     offers = [Offer(app.namespace, _begin_at(context, app.namespace)) for app in apps]
     return render(request, "install/landing.html", offers=offers)
 

@@ -91,11 +91,6 @@ class Installer:
         self._fleet = fleet
         self._settings = fleet.settings
 
-    @property
-    def apps(self) -> list[SlackApp]:
-        """The apps that can be installed."""
-        return [app for app in self._settings.slack_apps.values() if app.installable]
-
     def begin(self, namespace: str, redirect_uri: str, browser: str, address: str = "") -> str:
         """Begins an installation.
 
