@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import threading
 
 import click
 
@@ -45,24 +46,21 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
         open=is_open,
         broker=depths.ping,
     )
-    # From here on and until uvicorn listens to it, as after that: told to end, it ends well.
-    signal.signal(signal.SIGTERM, _leave)
+    # Until uvicorn listens to it. Not raised: Python drops what is raised while it runs a finalizer.
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: told.set())
     listener = listen(host, settings.web_port if port is None else port)
     click.echo(f"The web role listens on {url_of(listener.getsockname())}")
     gateway = context.gateway
-    gateway.start(_end)
-    calm_garbage_collector()
     try:
+        gateway.start(_end)
+        calm_garbage_collector()
         draining = Draining(make_app(context), context.readiness.end)
-        serve(Shortcut(draining, gateway), settings, listener, draining)
+        serve(Shortcut(draining, gateway), settings, listener, draining, told)
     finally:
         gateway.close()
     if gateway.dead:
         raise click.ClickException(f"the thread {gateway.dead} died; the log says why")
-
-
-def _leave(number: int, frame: object) -> None:
-    raise SystemExit(0)
 
 
 def _end(name: str, exc: BaseException) -> None:

@@ -6,6 +6,7 @@ import logging
 import math
 import signal
 import socket
+import threading
 import time
 from types import FrameType
 
@@ -55,20 +56,21 @@ class Server(uvicorn.Server):
     Args:
         config: uvicorn's.
         draining: of the app that is served.
+        told: set when it is to end, perhaps before it began.
     """
 
-    def __init__(self, config: uvicorn.Config, draining: Draining) -> None:
+    def __init__(self, config: uvicorn.Config, draining: Draining, told: threading.Event) -> None:
         super().__init__(config)
         self._draining = draining
-        self._asked = False
+        self._told = told
         self._until = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Hears a signal. Not noted as uvicorn does: it would end the process by it, and not with 0."""
-        if self._asked or sig == signal.SIGINT:
+        if self._told.is_set() or sig == signal.SIGINT:
             self.force_exit = self.should_exit
             self.should_exit = True
-        self._asked = True
+        self._told.set()
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to end; asked ten times a second."""
@@ -78,7 +80,7 @@ class Server(uvicorn.Server):
             left = math.ceil(self._until - time.monotonic())
             self.config.timeout_graceful_shutdown = max(1, left)
             return True
-        return self._asked and self._drain()
+        return self._told.is_set() and self._drain()
 
     def _begin(self) -> None:
         if not self._draining.begun:
@@ -101,7 +103,13 @@ class Server(uvicorn.Server):
         return False
 
 
-def serve(app: ASGIApp, settings: Settings, listener: socket.socket, draining: Draining) -> None:
+def serve(
+    app: ASGIApp,
+    settings: Settings,
+    listener: socket.socket,
+    draining: Draining,
+    told: threading.Event | None = None,
+) -> None:
     """Serves until SIGTERM or SIGINT; requests under way may end.
 
     Args:
@@ -109,8 +117,9 @@ def serve(app: ASGIApp, settings: Settings, listener: socket.socket, draining: D
         settings: whose proxies are trusted.
         listener: from `listen`; it is closed at the end.
         draining: the part of the app that has streams.
+        told: set by whoever heard a signal before this listens to them.
     """
-    Server(config_of(app, settings), draining).run([listener])
+    Server(config_of(app, settings), draining, told or threading.Event()).run([listener])
 
 
 def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:

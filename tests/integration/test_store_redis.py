@@ -60,11 +60,20 @@ def test_keys_have_the_configured_names(make_store: MakeStore, redis_client: red
         "timers timers:groups timer:t timer:t:memory lock:l "
         "version versions fingerprints:0 subscriptions subscriptions:version shard:0 "
         "members members:rows members:version leases claims drains holder:h1 holders once:m cursor:c pace:p "
-        "watches"
+        "watches history:T1"
     )
     names = {f"fleet:botfleet:{name}" for name in own.split()}
     assert set(redis_client.keys("*")) == names | {"fleet:teams:0", "fleet:states:0"}
-    expiring = {"holder:h1", "lock:l", "once:m", "pace:p", "timer:t", "timer:t:memory", "watches"}
+    expiring = {
+        "holder:h1",
+        "lock:l",
+        "once:m",
+        "pace:p",
+        "timer:t",
+        "timer:t:memory",
+        "watches",
+        "history:T1",
+    }
     assert {name for name in names if redis_client.pttl(name) > 0} == {
         f"fleet:botfleet:{n}" for n in expiring
     }

@@ -18,6 +18,7 @@ from botfleet.handlers.running.locks import Lock
 from botfleet.handlers.running.timers import TimerRun, bind_timers
 from botfleet.model import Bot, Status
 from botfleet.store import MemoryStore
+from tests.waiting import eventually
 
 from .bots import NOW, TOKEN, context_with_bot, sent
 from .test_handlers_loader import Write, package, write
@@ -361,14 +362,13 @@ def test_a_memory_has_an_end() -> None:
 
 def test_a_lock_is_renewed_while_it_is_held() -> None:
     store = MemoryStore(1)
-    lock = Lock(store, "x", 0.1)
+    lock = Lock(store, "x", 0.6)
     assert lock.acquire()
-    renewed = [store._locks["x"][1]]
-    while len(renewed) < 3:
-        if store._locks["x"][1] != renewed[-1]:
-            renewed.append(store._locks["x"][1])
-        assert not Lock(store, "x", 0.1).acquire()
+    for _ in range(2):
+        until = store._locks["x"][1]
+        eventually(lambda until=until: store._locks["x"][1] != until)  # type: ignore[misc]
+        assert not Lock(store, "x", 0.6).acquire()
     lock.release()
-    again = Lock(store, "x", 0.1)
+    again = Lock(store, "x", 0.6)
     assert again.acquire()
     again.release()
