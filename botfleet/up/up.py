@@ -385,7 +385,8 @@ def _is_published_for(fleet: Fleet) -> bool:
 
 def _is_tried(bot: BotReport, alive: set[str], since: float) -> bool:
     """Whether a bot is as well as it will be."""
-    if bot.status in ("token_revoked", "stopped"):
+    # No holder has to do with those that hear by HTTP.
+    if bot.transport == "http" or bot.status in ("token_revoked", "stopped"):
         return True
     # A status from before `since` is an earlier run's, by a holder that may have had the same name.
     return bot.status != "connecting" and bot.holder in alive and bot.since >= since

@@ -119,11 +119,13 @@ def test_a_newcomers_first_minutes(make_folder: MakeFolder) -> None:
     # What is added stays, over a Ctrl-C and a second run.
     token = folder.botfleet("sandbox", "teams", "1").strip()
     folder.botfleet("teams", "add", token)
-    eventually(lambda: folder.json("status")["statuses"] == {"connected": 3}, 10.0, 0.1)
+    by_http = folder.botfleet("sandbox", "teams", "1").strip()
+    folder.botfleet("teams", "add", "--transport", "http", by_http)
+    eventually(lambda: folder.json("status")["statuses"] == {"connected": 4}, 10.0, 0.1)
     folder.end(up)
     again = folder.up("--no-flower")
     assert "pong" in [text for _, text in conversation(again.output)]
-    assert folder.json("status")["statuses"] == {"connected": 3}
+    assert folder.json("status")["statuses"] == {"connected": 4}
     assert re.search(r"Flower\s+off", again.output)
     assert not any("flower" in one for one in running_in(folder.path))
     folder.end(again)
