@@ -319,6 +319,7 @@ class Up:
         slack = ("Chat", sandbox.url) if sandbox else ("Slack", fleet.settings.slack_api_url)
         places = {
             slack[0]: slack[1],
+            **({"Install": self._web_url} if sandbox and self._web_port else {}),
             "Dashboard": f"{self._web_url}dashboard" if self._web_port else "off",
             "Flower": f"http://127.0.0.1:{self._flower_port}/" if self._flower_port else "off",
             "Celery": _without_password(fleet.settings.broker_url),
@@ -339,7 +340,7 @@ class Up:
             f"\nNow you: open {sandbox.url} and say something; or in another terminal:\n\n"
             f"  {_shown('botfleet')} sandbox say general '@{name} ping'\n"
             f"  {_shown('botfleet')} status\n\n"
-            "The bot is in tasks/. Ctrl-C ends all of this."
+            "The bot is in tasks/; with --reload, what changes there counts at once. Ctrl-C ends all of this."
         )
 
 
