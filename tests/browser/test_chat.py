@@ -149,7 +149,16 @@ def test_what_people_write_is_only_text(page: Page, up: Upped, channel: str) -> 
     up.sandbox.say(channel, "<javascript:alert(1)|click> <https://ok.example|ok>")
     expect(said(page, "ok").get_by_role("link")).to_have_count(1)
     say(page, "/deploy now")
-    expect(page.get_by_role("alert")).to_contain_text("Nobody takes /deploy")
+    expect(said(page, "No handler takes this command")).to_contain_text("Only visible to alice")
+
+
+def test_a_command_that_no_app_takes(page: Page) -> None:
+    with SandboxProcess() as sandbox:
+        page.goto(sandbox.url)
+        expect(page.get_by_role("heading", level=1)).to_have_text("#general")
+        say(page, "/deploy now")
+        expect(page.get_by_role("alert")).to_contain_text("Nobody takes /deploy")
+        page.goto("about:blank")
 
 
 def test_events_that_make_no_sense_hide_nothing(page: Page, up: Upped, channel: str) -> None:
@@ -306,7 +315,11 @@ def app_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxProcess]:
 
 def test_slash_commands_and_menus(page: Page, app_sandbox: SandboxProcess, shot: Shot) -> None:
     page.goto(app_sandbox.url)
-    expect(page.get_by_role("button", name=re.compile("^botfleet is over HTTP"))).to_be_visible()
+    page.get_by_role("button", name=re.compile("^botfleet is over HTTP")).click()
+    side = page.get_by_role("complementary", name="The bot's connection")
+    expect(side.get_by_role("button", name="Rate limit")).to_be_visible()
+    expect(side.get_by_role("button", name="Drop the connection")).to_be_hidden()
+    page.keyboard.press("Escape")
     say(page, "/deploy main")
     expect(said(page, "Deploy main?")).to_contain_text("Only visible to alice")
     shot(page, "chat-menu")
