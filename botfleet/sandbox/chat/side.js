@@ -4,23 +4,27 @@ import { Composer } from "./composer.js";
 import { byId, el, icon } from "./dom.js";
 import { MessageList } from "./messages.js";
 
+/** Whether the bot has no socket, and is told of events all the same. */
+const isByHttp = (store) => store.state.connections === 0 && Boolean(store.app?.events);
+
 /** How the bot is doing, in a few words, and the colour for it. */
 export function standing(store) {
   const { state } = store;
   if (state.error) return { tone: "bad", text: state.error === "token_revoked" ? "token revoked" : state.error };
-  if (state.connections === 0) return store.app?.events ? { tone: "good", text: "over HTTP" } : { tone: "bad", text: "not connected" };
+  if (state.connections === 0) return isByHttp(store) ? { tone: "good", text: "over HTTP" } : { tone: "bad", text: "not connected" };
   if (state.silent === state.connections) return { tone: "warn", text: "silent" };
   if (Object.keys(state.faults).length) return { tone: "warn", text: "connected, with faults" };
   return { tone: "good", text: state.connections > 1 ? `connected, ${state.connections} sockets` : "connected" };
 }
 
+// Those of sockets are not offered to a bot that hears by HTTP.
 const FAULTS = [
-  ["drop", "Drop the connection", {}, "The TCP connection is cut. The bot comes back by itself."],
-  ["silent", "Fall silent", {}, "The socket stays open, but nothing comes through, pings neither. The bot notices within half a minute and takes a new one."],
-  ["goodbye", "Say goodbye", {}, "Slack's request to reconnect. The bot opens a new connection first."],
-  ["ratelimit", "Rate limit", { count: 3, retry_after: 2 }, "The next three calls of the Web API get a 429. The bot waits as told, and asks again. Drop the connection to see it: to connect is such a call."],
-  ["slow", "Answer slowly", { seconds: 2 }, "Each answer of the Web API takes two seconds more, until all faults end. Drop the connection to see it."],
-  ["refuse", "Refuse connections", { seconds: 10 }, "New sockets get a 503 for ten seconds. Drop the connection to see it."],
+  ["drop", "Drop the connection", {}, "The TCP connection is cut. The bot comes back by itself.", true],
+  ["silent", "Fall silent", {}, "The socket stays open, but nothing comes through, pings neither. The bot notices within half a minute and takes a new one.", true],
+  ["goodbye", "Say goodbye", {}, "Slack's request to reconnect. The bot opens a new connection first.", true],
+  ["ratelimit", "Rate limit", { count: 3, retry_after: 2 }, "The next three calls of the Web API get a 429. The bot waits as told, and asks again."],
+  ["slow", "Answer slowly", { seconds: 2 }, "Each answer of the Web API takes two seconds more, until all faults end."],
+  ["refuse", "Refuse connections", { seconds: 10 }, "New sockets get a 503 for ten seconds. Drop the connection to see it.", true],
   ["revoke", "Revoke the token", {}, "As if the app were removed: the token dies, its sockets are cut, and the bot stays away."],
 ];
 
@@ -98,15 +102,15 @@ export class Side {
     this.more = el("div", {});
     this.happened = el("ol", { class: "happened", "aria-label": "What happened", reversed: true, tabindex: "0" });
     this.trouble = el("p", { class: "trouble", role: "alert", hidden: true });
-    const fault = ([kind, label, fields, hint]) => {
+    const fault = ([kind, label, fields, hint, ofSockets]) => {
       const id = `fault-${kind}`;
-      return el("li", {}, el("button", { type: "button", class: kind === "revoke" ? "danger" : "quiet", "aria-describedby": id, onclick: () => this.#act(kind, fields, label) }, label), el("p", { id }, hint));
+      return el("li", { class: ofSockets && "of-sockets" }, el("button", { type: "button", class: kind === "revoke" ? "danger" : "quiet", "aria-describedby": id, onclick: () => this.#act(kind, fields, label) }, label), el("p", { id }, hint));
     };
     const mend = (kind, label) => el("button", { type: "button", class: "strong", onclick: () => this.#act(kind, {}, label) }, label);
     this.restore = mend("restore", "Restore the token");
     this.clear = mend("clear", "End all faults");
     this.body.append(this.status, this.more, el("div", { class: "row start" }, this.restore, this.clear), this.happened,
-      this.trouble, el("h3", {}, "Make something go wrong"), el("ul", { class: "buttons" }, FAULTS.map(fault)));
+      this.trouble, el("h3", {}, "Make something go wrong"), this.hint = el("p", { class: "hint" }), el("ul", { class: "buttons" }, FAULTS.map(fault)));
   }
 
   async #act(kind, fields, label) {
@@ -130,6 +134,10 @@ export class Side {
     this.more.replaceChildren(...advice(store), ...faults(store.state.faults));
     hide(this.restore, !store.state.error, this.root);
     hide(this.clear, !Object.keys(store.state.faults).length && !store.state.silent, this.root);
+    const byHttp = isByHttp(store);
+    this.hint.textContent = byHttp ? "It hears by HTTP and has no socket that could break. Its answers are calls of the Web API."
+      : "Short answers go over the socket. To connect is a call of the Web API: drop the connection to see what becomes of such a call.";
+    for (const one of this.body.querySelectorAll(".of-sockets")) one.hidden = byHttp;
     const lines = store.happened.slice().reverse();
     this.happened.replaceChildren(...lines.map((line) => el("li", {}, el("time", {}, line.at.toLocaleTimeString()), ` ${line.text}`)));
   }
@@ -147,7 +155,7 @@ function advice(store) {
     return [el("p", {}, "A dead token is not tried again until somebody says so. Restore it, then press Restart on its page of the dashboard, or run ",
       command(`botfleet teams restart ${store.team.id}`), ".")];
   }
-  if (store.state.connections === 0 && !store.app?.events) {
+  if (store.state.connections === 0 && !isByHttp(store)) {
     return [el("p", {}, "If it does not come by itself, press Restart on its page of the dashboard, or run ", command(`botfleet teams restart ${store.team.id}`),
       ". Where no fleet knows this team, ", command("botfleet up"), " starts one with its sandbox.")];
   }

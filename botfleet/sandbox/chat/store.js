@@ -139,7 +139,8 @@ function bot(store, state) {
 
 function first(state) {
   if (state.error) return `The token is dead: ${state.error}`;
-  return state.connections ? "Connected" : "Not connected";
+  if (state.connections) return "Connected";
+  return state.app.events ? "Over HTTP" : "Not connected";
 }
 
 function connections(store, event) {
