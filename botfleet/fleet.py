@@ -349,12 +349,12 @@ class Fleet:
             identity = self.api.auth_test(token)
         except SlackError as exc:
             if bot is None:
-                return Result(False, error=str(exc), cause=exc)
+                return Result(False, error=str(exc), passing=not exc.fatal, cause=exc)
             dead = classify(exc.error) is Group.DEAD
             if dead and bot.transport in UNHELD:
                 self.deactivate(bot, exc.error)
             state = "token_revoked" if dead else self._state(bot)
-            return Result(False, bot.team_id, state, str(exc), cause=exc)
+            return Result(False, bot.team_id, state, str(exc), not exc.fatal, cause=exc)
         bot = bot or self.store.bot(bot_key(_home(identity), self._namespace(namespace)))
         return Result(True, _home(identity), self._state(bot) if bot else None)
 

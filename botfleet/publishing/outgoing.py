@@ -87,11 +87,14 @@ class Bundle(NamedTuple):
 def mark_of(event: Outgoing, subscription: Subscription | None = None) -> str:
     """What tells that an event was pushed: to all its handlers at once, or to one of them.
 
-    Also for an event whose copies have other ids: a push whose answer was lost is tried again.
+    Also for an event whose copies have other ids: a push whose answer was lost is tried again. It names the
+    bot, too: ids that came by HTTP are what the sender says, and one app's are not to hush another's.
     """
+    lane = event.lane
+    name = event.id if not lane or event.id.startswith(f"{lane}:") else f"{lane}:{event.id}"
     if subscription is None:
         if not event.ordered_lane:
-            return event.id
+            return name
         subscription = event.subscriptions[0]
     method = subscription.kwargs.get("method")
-    return f"{event.id}:{subscription.task}:{method}" if method else f"{event.id}:{subscription.task}"
+    return f"{name}:{subscription.task}:{method}" if method else f"{name}:{subscription.task}"

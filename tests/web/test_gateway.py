@@ -134,6 +134,23 @@ class TestApps:
         web.add(namespace="beta", fingerprint="f2")
         assert web.event(message(), namespace="beta").status_code == 200
         assert [one["namespace"] for one in published(web)] == ["beta"]
+
+    @pytest.mark.parametrize("kind", ["message", "app_uninstalled"])
+    def test_an_app_says_nothing_for_the_bots_of_another(self, web: Web, kind: str) -> None:
+        web.add(namespace="beta", fingerprint="f2")
+        other = {"team_id": "beta-T1", "is_enterprise_install": False}
+        for named in ([other], []):
+            sent = web.event({**message(), "type": kind}, team_id="beta-T1", authorizations=named)
+            assert sent.is_success
+        assert web.form("commands", {"command": "/deploy", "team_id": "beta-T1"}).is_success
+        assert (published(web), web.store.status("beta-T1")) == ([], None)
+
+    def test_ids_of_one_app_hush_no_other(self, web: Web) -> None:
+        web.add(namespace="beta", fingerprint="f2")
+        for event_id in ("Ev1", "T1:C1:message:2.5"):
+            assert web.event(message(), event_id, namespace="beta").is_success
+            assert web.event(message(), event_id).is_success
+        assert [one["namespace"] for one in published(web)] == ["beta", ""] * 2
         body = json.dumps(delivery(message()))
         assert refusal(web.send(body, "/slack/events/beta", SECRET)) == (401, "bad_signature", False)
         assert refusal(web.send(body, "/slack/events", OTHER_SECRET)) == (401, "bad_signature", False)
@@ -303,6 +320,19 @@ class TestEnds:
         assert web.event({"type": "app_uninstalled"}, event_time=int(time.time()) - 60).status_code == 200
         assert (self.state(web), web.slack.asked) == (None, ["xoxb-T1-a"])
 
+    def test_nor_where_our_clock_is_behind_slacks(self, web: Web) -> None:
+        web.add(updated_at=time.time() - 200)
+        assert web.event({"type": "app_uninstalled"}, event_time=int(time.time()) - 10).status_code == 200
+        assert (self.state(web), web.slack.asked) == (None, ["xoxb-T1-a"])
+
+    def test_when_slack_can_not_be_asked_it_comes_again(self, web: Web) -> None:
+        web.add(updated_at=time.time())
+        web.slack.errors["xoxb-T1-a"] = "unreachable"
+        assert refusal(web.event({"type": "app_uninstalled"})) == (503, "unavailable", True)
+        web.slack.errors["xoxb-T1-a"] = "account_inactive"
+        assert web.event({"type": "app_uninstalled"}).status_code == 200
+        assert (self.state(web), len(published(web))) == ("token_revoked", 1)
+
     def test_nor_does_its_order_save_one_that_is_dead(self, web: Web) -> None:
         web.add(updated_at=time.time() + 5)
         web.slack.errors["xoxb-T1-a"] = "account_inactive"
@@ -413,6 +443,8 @@ class TestForms:
         assert web.form(kind, {"ssl_check": "1"}).status_code == 200
         assert refusal(web.client.post(path, content=b"command=/deploy")) == (401, "unsigned", False)
         assert (published(web), web.count("verified")) == ([], 2)
+        # Forms take long to read: of what nobody signed no more is read than is good for this.
+        assert refusal(web.client.post(path, content=b"ssl_check=1&a=" + b"%" * 5000))[0] == 413
 
     @pytest.mark.parametrize(
         ("kind", "body"),

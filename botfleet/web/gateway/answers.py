@@ -95,7 +95,7 @@ NOT_CONFIGURED = refusal(
     final=False,
 )
 UNAVAILABLE = refusal(
-    "failed", 503, "unavailable", "The broker or the store can't be reached just now.", final=False
+    "failed", 503, "unavailable", "The broker, the store or Slack can't be reached just now.", final=False
 )
 DEFECT = refusal(
     "defects", 500, "internal_error", "Something went wrong here; the log has more.", final=False

@@ -33,19 +33,20 @@ class Reader:
         # Tasks that read; they go on to other things afterwards.
         self._reading: set[asyncio.Task[Any]] = set()
 
-    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+    async def read(self, headers: Mapping[bytes, bytes], receive: Receive, limit: int = SLACK_BODY) -> bytes:
         """Reads a request's body.
 
         Args:
             headers: of the request.
             receive: ASGI's.
+            limit: bytes that it may have.
 
         Raises:
             Refused: it is too large, by its own word or in truth, or too slow.
             ClientGone: it ended in the midst.
         """
         told = headers.get(b"content-length", b"")
-        if len(told) > 6 and (len(told) > 12 or not told.isdigit() or int(told) > SLACK_BODY):
+        if len(told) > 3 and (len(told) > 12 or not told.isdigit() or int(told) > limit):
             raise Refused(answers.TOO_LARGE)
         task = asyncio.current_task()
         assert task is not None
@@ -54,9 +55,9 @@ class Reader:
         try:
             message = await receive()
             part: bytes = message.get("body", b"")
-            if message["type"] == "http.request" and not message.get("more_body") and len(part) <= SLACK_BODY:
+            if message["type"] == "http.request" and not message.get("more_body") and len(part) <= limit:
                 return part
-            return await _read_on(message, receive)
+            return await _read_on(message, receive, limit)
         except asyncio.CancelledError as exc:
             if exc.args != (_LATE,):
                 raise
@@ -70,14 +71,14 @@ class Reader:
             task.cancel(_LATE)
 
 
-async def _read_on(message: Message, receive: Receive) -> bytes:
+async def _read_on(message: Message, receive: Receive, limit: int) -> bytes:
     """Reads what comes after the first message, which it is given."""
     parts: list[bytes] = []
     size = 0
     while message["type"] == "http.request":
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > SLACK_BODY:
+        if size > limit:
             raise Refused(answers.TOO_LARGE)
         if not message.get("more_body"):
             return b"".join(parts)

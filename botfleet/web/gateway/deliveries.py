@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,8 +11,9 @@ from ...slack.frames import Frame
 from ...slack.frames import decode as decode_frame
 from .answers import malformed
 
-#: Ids that are worth looking for; anything longer is no team's.
-_MAX_ID = 100
+#: Ids that are worth looking for. A dash parts namespaces from teams in keys: an id with one in it would name
+#: another app's bot.
+_ID = re.compile(r"[A-Za-z0-9]{1,100}").fullmatch
 
 
 class Authorization(msgspec.Struct, frozen=True):
@@ -69,10 +71,12 @@ def homes_of(team: object, enterprise: object, org_wide: object) -> list[str]:
 
     >>> homes_of("T1", "E1", False), homes_of("T1", "E1", "true"), homes_of(None, "E1", False)
     (['T1'], ['E1', 'T1'], ['E1'])
+    >>> homes_of("other-T1", None, False)
+    []
     """
     wide = org_wide is True or org_wide == "true"
     places = [enterprise if wide or not team else None, team]
-    return [one for one in places if isinstance(one, str) and 0 < len(one) <= _MAX_ID]
+    return [one for one in places if isinstance(one, str) and _ID(one)]
 
 
 def decode(body: bytes) -> Delivery:

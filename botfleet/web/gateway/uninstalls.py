@@ -7,13 +7,18 @@ import logging
 from ...fleet import Fleet
 from ...model import Bot
 from ...slack.frames import Frame
+from . import answers
+from .answers import Refused
 from .deliveries import Delivery, revoked_bots
+from .signature import TOLERANCE
 
 logger = logging.getLogger(__name__)
 
 UNINSTALLED = "app_uninstalled"
 REVOKED = "tokens_revoked"
 ENDINGS = frozenset({UNINSTALLED, REVOKED})
+#: Seconds that our clock and Slack's may be apart: what is signed longer ago is refused.
+_SKEW = TOLERANCE
 
 
 def ends_bot(frame: Frame, raw: bytes, bot: Bot) -> bool:
@@ -29,14 +34,17 @@ def deactivate(fleet: Fleet, key: str, delivery: Delivery, frame: Frame) -> bool
 
     Raises:
         StoreError: the store is away.
+        Refused: Slack, which would have to be asked, is away; the event is to come again.
     """
     bot = fleet.store.bot(key)
     if bot is None:
         return False
     sent_at = delivery.event_time
-    if isinstance(sent_at, int) and sent_at < bot.updated_at:
+    if not isinstance(sent_at, int) or sent_at < bot.updated_at + _SKEW:
         # The token may be another one than that which died. Slack knows: asking marks the bot, if it is dead.
         result = fleet.check_token(bot.team_id, bot.namespace)
+        if result.passing:
+            raise Refused(answers.UNAVAILABLE)
         done = result.status == "token_revoked"
     else:
         done = fleet.deactivate(bot, frame.type)
