@@ -331,7 +331,9 @@ class TestEnds:
         assert refusal(web.event({"type": "app_uninstalled"})) == (503, "unavailable", True)
         web.slack.errors["xoxb-T1-a"] = "account_inactive"
         assert web.event({"type": "app_uninstalled"}).status_code == 200
-        assert (self.state(web), len(published(web))) == ("token_revoked", 1)
+        assert web.event(self.revoked("U0"), "Ev2").status_code == 200
+        assert (self.state(web), web.gateway.counters.deactivated) == ("token_revoked", 1)
+        assert len(published(web)) == 2
 
     def test_nor_does_its_order_save_one_that_is_dead(self, web: Web) -> None:
         web.add(updated_at=time.time() + 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from ...fleet import Fleet
-from ...model import Bot
+from ...model import Bot, is_dead
 from ...slack.frames import Frame
 from . import answers
 from .answers import Refused
@@ -36,8 +36,8 @@ def deactivate(fleet: Fleet, key: str, delivery: Delivery, frame: Frame) -> bool
         StoreError: the store is away.
         Refused: Slack, which would have to be asked, is away; the event is to come again.
     """
-    bot = fleet.store.bot(key)
-    if bot is None:
+    bot, status = fleet.store.bot_and_status(key)
+    if bot is None or is_dead(bot, status):
         return False
     sent_at = delivery.event_time
     if not isinstance(sent_at, int) or sent_at < bot.updated_at + _SKEW:
@@ -45,7 +45,7 @@ def deactivate(fleet: Fleet, key: str, delivery: Delivery, frame: Frame) -> bool
         result = fleet.check_token(bot.team_id, bot.namespace)
         if result.passing:
             raise Refused(answers.UNAVAILABLE)
-        done = result.status == "token_revoked"
+        done = not result.ok and result.status == "token_revoked"
     else:
         done = fleet.deactivate(bot, frame.type)
     logger.log(
@@ -53,7 +53,7 @@ def deactivate(fleet: Fleet, key: str, delivery: Delivery, frame: Frame) -> bool
         "%s of %s: %s",
         frame.type,
         bot.key,
-        "its token is dead" if done else "its token is another one, or known to be dead",
+        "its token is dead" if done else "its token is another one",
         extra={"action": "gateway.uninstalled", "bot": bot.key},
     )
     return done
