@@ -28,8 +28,26 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Threads that wait for the store or for Slack; more work than that waits for one of them.
+#: Threads that wait for the store or for Slack: for people and programs, for what Slack sends, for probes.
+#: Each kind has its own, so that none waits where others wait in vain.
 _THREADS = 40
+_GATEWAY_THREADS = 20
+_PROBE_THREADS = 2
+
+
+class Threads:
+    """Threads for what blocks; more work than there are threads waits for one of them."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    @cached_property
+    def _limiter(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(self._count)
+
+    async def run(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does what blocks, in a thread. When the request is given up, it still runs to its end."""
+        return await anyio.to_thread.run_sync(lambda: do(*args, **kwargs), limiter=self._limiter)
 
 
 class WebContext:
@@ -44,6 +62,8 @@ class WebContext:
         broker: returns when the broker answers; blocks.
 
     Attributes:
+        run: does what blocks.
+        probe: the same, for looks at whether all is well.
         gateway: takes what Slack sends; whoever serves starts and closes it.
         readiness: whether requests may come; whoever serves says when that is over.
     """
@@ -62,7 +82,9 @@ class WebContext:
         self.depths = depths
         self.open = open
         self.clock = clock
-        self.gateway = Gateway(fleet, sink, self.run, clock)
+        self.run = Threads(_THREADS).run
+        self.gateway = Gateway(fleet, sink, Threads(_GATEWAY_THREADS).run, clock)
+        self.probe = Threads(_PROBE_THREADS).run
         self.readiness = Readiness(
             {
                 "store": answering(fleet.store.ping),
@@ -101,14 +123,6 @@ class WebContext:
             GatewayMetrics(gateway.counters),
             PublisherMetrics(gateway.publisher),
         ]
-
-    @cached_property
-    def _limiter(self) -> anyio.CapacityLimiter:
-        return anyio.CapacityLimiter(_THREADS)
-
-    async def run(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Does what blocks, in a thread. When the request is given up, it still runs to its end."""
-        return await anyio.to_thread.run_sync(lambda: do(*args, **kwargs), limiter=self._limiter)
 
 
 def context_of(connection: HTTPConnection) -> WebContext:

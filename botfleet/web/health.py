@@ -24,7 +24,7 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """`/readyz`: requests may come: the store and the broker answer, and the process is not to end."""
     context = context_of(request)
-    report = await context.run(context.readiness.look)
+    report = await context.probe(context.readiness.look)
     status = HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE
     return JSONResponse(msgspec.to_builtins(report), status)
 

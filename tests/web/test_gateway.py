@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -479,6 +480,20 @@ def test_the_routes_lead_to_the_same(memory_store: MemoryStore) -> None:
         assert len(published(web)) == 1
         assert refusal(web.send("{}", secret="wrong")) == (401, "bad_signature", False)
         assert web.send("{}", "/slack/events/gamma").status_code == 404
+
+
+def test_people_who_wait_hold_up_neither_slack_nor_probes(web: Web) -> None:
+    web.add(team_id="T2")
+    going_on = threading.Event()
+    portal = web.client.portal
+    assert portal is not None
+    waiting = [portal.start_task_soon(web.context.run, going_on.wait, 3.0) for _ in range(60)]
+    try:
+        assert web.event(message(), team_id="T2", authorizations=[]).status_code == 200
+        assert web.client.get("/readyz").status_code == 200
+        assert not any(one.done() for one in waiting)
+    finally:
+        going_on.set()
 
 
 def test_no_secret_and_no_text_is_logged(web: Web, caplog: pytest.LogCaptureFixture) -> None:

@@ -153,6 +153,22 @@ class TestDirectory:
 
         asyncio.run(main())
 
+    def test_a_store_that_does_not_answer_is_not_waited_for(self) -> None:
+        async def run(do: Callable[[], Any]) -> Any:
+            await answers.wait()
+            return do()
+
+        answers = asyncio.Event()
+        directory = Directory(CountingStore(), run, patience=0.02)
+
+        async def main() -> None:
+            with pytest.raises(StoreUnavailable):
+                await asyncio.wait_for(directory.find(["T1"]), 5.0)
+            answers.set()
+            assert await directory.find(["T1"]) is None
+
+        asyncio.run(main())
+
     def test_what_is_kept_has_a_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("botfleet.web.gateway.directory._MOST", 10)
         store = CountingStore()

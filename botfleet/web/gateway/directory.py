@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from ...clock import MonotonicClock, monotonic_clock
+from ...errors import StoreUnavailable
 from ...model import Bot
 from ...slack.envelope import Origin
 from ...store.base import Store
@@ -18,6 +19,8 @@ from ..blocking import Run
 #: Seconds for which an answer holds where no change is seen.
 _KNOWN_FOR = 60.0
 _UNKNOWN_FOR = 10.0
+#: Seconds that one waits for the store: Slack waits for three.
+_PATIENCE = 2.0
 #: Answers that are kept, of each kind; the oldest go first.
 _MOST = 10_000
 
@@ -48,12 +51,20 @@ class Directory:
         store: the registry.
         run: does what blocks.
         clock: for how long answers hold.
+        patience: seconds that one waits for the store.
     """
 
-    def __init__(self, store: Store, run: Run, clock: MonotonicClock = monotonic_clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run: Run,
+        clock: MonotonicClock = monotonic_clock,
+        patience: float = _PATIENCE,
+    ) -> None:
         self._store = store
         self._run = run
         self._clock = clock
+        self._patience = patience
         self._known: dict[str, Entry] = {}
         self._unknown: dict[str, Entry] = {}
         # Who asks for the same key meanwhile waits for the same answer.
@@ -107,7 +118,10 @@ class Directory:
             task = self._asking[key] = asyncio.ensure_future(self._load(key))
             task.add_done_callback(lambda done: self._asked(key, done))
         # One that gives up does not take the answer from the others.
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.wait_for(asyncio.shield(task), self._patience)
+        except TimeoutError:
+            raise StoreUnavailable(f"the store does not answer within {self._patience:g} s") from None
 
     def _asked(self, key: str, done: asyncio.Task[Entry]) -> None:
         del self._asking[key]
