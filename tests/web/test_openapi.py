@@ -95,6 +95,17 @@ def test_where_no_key_is_asked_for_the_description_says_so(make_client: MakeClie
     assert client.get("/api/docs").text.count("<p>no key</p>") == sum(map(len, found["paths"].values()))
 
 
+def test_what_anybody_may_ask_for_is_made_once(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_client()
+    first = [client.get(path) for path in sorted(ITSELF)]
+    monkeypatch.delattr("botfleet.web.api.description.render")
+    monkeypatch.delattr("botfleet.web.api.description.describe")
+    again = [client.get(path) for path in sorted(ITSELF)]
+    assert [(one.status_code, one.content) for one in again] == [(200, one.content) for one in first]
+
+
 def test_the_page_shows_each_operation(make_client: MakeClient, description: dict[str, Any]) -> None:
     page = make_client().get("/api/docs")
     assert page.headers["content-type"].startswith("text/html")
