@@ -67,6 +67,31 @@ class TestBodies:
         with pytest.raises(Refused, match="too_large"):
             self.read(content_length=length)
 
+    def test_all_that_come_in_parts_together_have_a_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("botfleet.web.gateway.bodies._MOST_GATHERED", 10)
+        reader, going_on = Reader(), asyncio.Event()
+
+        async def read(*bodies: bytes) -> bytes:
+            left = [self.part(body) for body in bodies] + [self.part(b"", False)]
+
+            async def receive() -> Any:
+                if len(left) == 1:
+                    await going_on.wait()
+                return left.pop(0)
+
+            return await reader.read({}, receive)
+
+        async def main() -> None:
+            first = asyncio.ensure_future(read(b"12345678"))
+            await asyncio.sleep(0)
+            with pytest.raises(Refused, match="failed"):
+                await read(b"123")
+            going_on.set()
+            assert await first == b"12345678"
+            assert await read(b"12345", b"12345") == b"1234512345"
+
+        asyncio.run(main())
+
     def test_the_end_of_a_request_for_another_reason_goes_on(self) -> None:
         async def main() -> None:
             async def receive() -> Any:

@@ -87,6 +87,7 @@ TOO_OLD = refusal("too_old", 401, "too_old", "The request was signed more than f
 TOO_LARGE = refusal("too_large", 413, "too_large", "The body is longer than 2 MiB.", close=True)
 
 TOO_SLOW = refusal("too_slow", 408, "too_slow", "The body took too long.", final=False, close=True)
+CROWDED = refusal("failed", 503, "crowded", "Too many large bodies come just now.", final=False, close=True)
 NOT_CONFIGURED = refusal(
     "not_configured",
     503,

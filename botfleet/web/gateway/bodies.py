@@ -13,6 +13,8 @@ from ..limits import BODY_TIME, SLACK_BODY
 from . import answers
 from .answers import Refused
 
+#: Bytes of bodies that come in parts, of all together: nobody has signed them yet. Most of Slack's don't.
+_MOST_GATHERED = 64 * 2**20
 #: Tells a body's deadline from other reasons to end a task.
 _LATE = "the body is late"
 
@@ -30,6 +32,8 @@ class Reader:
 
     def __init__(self, seconds: float = BODY_TIME) -> None:
         self._deadlines = Deadlines[asyncio.Task[Any]](seconds, self._end)
+        # Bytes of bodies that are there in part.
+        self._gathered = 0
         # Tasks that read; they go on to other things afterwards.
         self._reading: set[asyncio.Task[Any]] = set()
 
@@ -57,7 +61,7 @@ class Reader:
             part: bytes = message.get("body", b"")
             if message["type"] == "http.request" and not message.get("more_body") and len(part) <= limit:
                 return part
-            return await _read_on(message, receive, limit)
+            return await self._read_on(message, receive, limit)
         except asyncio.CancelledError as exc:
             if exc.args != (_LATE,):
                 raise
@@ -66,21 +70,26 @@ class Reader:
         finally:
             self._reading.discard(task)
 
+    async def _read_on(self, message: Message, receive: Receive, limit: int) -> bytes:
+        """Reads what comes after the first message, which it is given."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while message["type"] == "http.request":
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                self._gathered += len(parts[-1])
+                if size > limit:
+                    raise Refused(answers.TOO_LARGE)
+                if self._gathered > _MOST_GATHERED:
+                    raise Refused(answers.CROWDED)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+                message = await receive()
+        finally:
+            self._gathered -= size
+        raise ClientGone
+
     def _end(self, task: asyncio.Task[Any]) -> None:
         if task in self._reading:
             task.cancel(_LATE)
-
-
-async def _read_on(message: Message, receive: Receive, limit: int) -> bytes:
-    """Reads what comes after the first message, which it is given."""
-    parts: list[bytes] = []
-    size = 0
-    while message["type"] == "http.request":
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            raise Refused(answers.TOO_LARGE)
-        if not message.get("more_body"):
-            return b"".join(parts)
-        message = await receive()
-    raise ClientGone
