@@ -1,16 +1,20 @@
 """A publisher for those who must know: it returns when the broker has the event, or says that it has not.
 
 Its thread pushes what has gathered while the last push was under way, as that of `publisher.Publisher` does.
-Nothing waits in memory beyond that: whoever sent the event is told that it was not taken, and sends it again.
+What comes in one turn of the loop shares its way there, and what waits for it: by itself, each event would cost
+more for these than for all else. Nothing waits in memory beyond that: whoever sent the event is told that it was not taken, and sends it again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import queue
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
 from ..clock import Clock, MonotonicClock, monotonic_clock, wall_clock
 from ..errors import PublishError, PushedInPart
@@ -31,8 +35,49 @@ logger = logging.getLogger(__name__)
 PATIENCE = 2.0
 #: Seconds within which a failed push is worth a second try: a connection that the broker closed meanwhile.
 _AT_ONCE = 1.0
-#: One event on its way, in parts, and what whoever waits for it waits for.
-_Waiting = tuple[Sequence[Outgoing], asyncio.Future[None]]
+
+
+class _Failure(NamedTuple):
+    """Why events were not taken.
+
+    Attributes:
+        reason: for people.
+        ids: of these events; None where it is all that came together.
+    """
+
+    reason: str
+    ids: frozenset[str] | None = None
+
+
+class _Turn:
+    """Events that came in one turn of a loop, in parts.
+
+    Attributes:
+        loop: theirs.
+        outcome: what those who gave them wait for, all of them.
+        count: of the events.
+        work: messages that they make.
+        size: bytes that these carry.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.outcome: asyncio.Future[_Failure | None] = loop.create_future()
+        self.parts: list[Outgoing] = []
+        self.count = self.work = self.size = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether they are as much as one push is good for."""
+        return self.work >= BATCH_WORK or self.size >= BATCH_BYTES
+
+    def add(self, event: Outgoing, parts: Sequence[Outgoing]) -> None:
+        """Adds an event."""
+        self.parts += parts
+        self.count += 1
+        handlers = len(event.subscriptions)
+        self.work += handlers
+        self.size += handlers * len(event.envelope)
 
 
 class ConfirmedPublisher:
@@ -69,11 +114,13 @@ class ConfirmedPublisher:
         self._sink = sink
         self._store = store
         self._buffer = buffer
-        self._deadlines = Deadlines[asyncio.Future[None]](patience, _give_up)
+        self._deadlines = Deadlines[asyncio.Future[_Failure | None]](patience, _give_up)
         self._clock = clock
         self._monotonic = monotonic
         # What waits for the thread; None asks it to end.
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
+        # What the thread gets at the end of this turn of the loop.
+        self._turn: _Turn | None = None
         # Bytes of the envelopes that wait.
         self._weight = 0
         self._closing = False
@@ -109,18 +156,21 @@ class ConfirmedPublisher:
         if self._closing or self._weight + weight > self._buffer:
             self.counters.dropped += 1
             raise PublishError("shutting down" if self._closing else "too many events wait for the broker")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._deadlines.begin(loop, future)
+        turn = self._turn_of(asyncio.get_running_loop())
+        turn.add(event, parts)
         self._weight += weight
-        self._queue.put((parts, future))
         try:
-            await future
-        except BaseException:
+            failure = await turn.outcome
+        except asyncio.CancelledError:
             self.counters.dropped += 1
-            raise
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise PublishError("one that came together with it was given up") from None
         finally:
             self._weight -= weight
+        if failure is not None and (failure.ids is None or event_id in failure.ids):
+            self.counters.dropped += 1
+            raise PublishError(failure.reason)
         return True
 
     def look(self) -> None:
@@ -148,32 +198,45 @@ class ConfirmedPublisher:
         self._closing = True
         self._queue.put(None)
 
+    # The loop's side
+
+    def _turn_of(self, loop: asyncio.AbstractEventLoop) -> _Turn:
+        turn = self._turn
+        if turn is None or turn.loop is not loop or turn.is_full:
+            turn = self._turn = _Turn(loop)
+            self._deadlines.begin(loop, turn.outcome)
+            loop.call_soon(self._hand_over, turn)
+        return turn
+
+    def _hand_over(self, turn: _Turn) -> None:
+        if self._turn is turn:
+            self._turn = None
+        self._queue.put(turn)
+
     # The thread's side
 
-    def _take(self) -> list[_Waiting] | None:
+    def _take(self) -> list[_Turn] | None:
         """Waits for events and takes about so many as one push is good for; None at the end."""
-        batch: list[_Waiting] = []
+        batch: list[_Turn] = []
         work, size = BATCH_WORK, BATCH_BYTES
-        waiting = self._queue.get()
-        while waiting is not None:
+        turn = self._queue.get()
+        while turn is not None:
             # Nobody waits for it any more: it was refused, and comes again.
-            parts, future = waiting
-            if not future.done():
-                batch.append(waiting)
-                for part in parts:
-                    work -= part.work
-                    size -= part.size
+            if not turn.outcome.done():
+                batch.append(turn)
+                work -= turn.work
+                size -= turn.size
             if work <= 0 or size <= 0:
                 return batch
             try:
-                waiting = self._queue.get_nowait()
+                turn = self._queue.get_nowait()
             except queue.Empty:
                 return batch
         if batch:
             self._queue.put(None)
         return batch or None
 
-    def _push(self, batch: list[_Waiting]) -> None:
+    def _push(self, batch: list[_Turn]) -> None:
         units = _units_of(batch)
         left: Sequence[Outgoing | Bundle] = ()
         try:
@@ -182,19 +245,17 @@ class ConfirmedPublisher:
             new, left = exc.new, exc.left
         except PublishError as exc:
             self._say(exc)
-            _settle(batch, exc)
+            _settle(batch, _Failure(str(exc)))
             return
         self._say(None)
         self.counters.published += new
         self.counters.copies += count(units) - count(left) - new
-        if missing := _ids(left):
-            others = [waiting for waiting in batch if waiting[0][0].id in missing]
-            batch = [waiting for waiting in batch if waiting[0][0].id not in missing]
-            _settle(others, PublishError("another process publishes it just now"))
-        _settle(batch, None)
+        missing = _ids(left)
+        _settle(batch, _Failure("another process publishes it just now", missing) if missing else None)
         now = self._clock()
-        for parts, _ in batch:
-            self.lag.add(now - parts[0].received_at)
+        for turn in batch:
+            refused = len(missing.intersection(part.id for part in turn.parts)) if missing else 0
+            self.lag.add(now - turn.parts[0].received_at, turn.count - refused)
 
     def _try(self, units: Sequence[Outgoing | Bundle]) -> int:
         """Pushes, a second time where the first failed at once."""
@@ -221,17 +282,17 @@ class ConfirmedPublisher:
         self._failing = failure is not None
 
 
-def _give_up(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_exception(PublishError("the broker did not take it in time"))
+def _give_up(outcome: asyncio.Future[_Failure | None]) -> None:
+    if not outcome.done():
+        outcome.set_result(_Failure("the broker did not take it in time"))
 
 
-def _units_of(batch: Sequence[_Waiting]) -> list[Outgoing | Bundle]:
+def _units_of(batch: Sequence[_Turn]) -> list[Outgoing | Bundle]:
     """What is pushed: parts for batch handlers in bundles, which linger for nobody."""
     units: list[Outgoing | Bundle] = []
     gathering = Gathering()
-    for parts, _ in batch:
-        for part in parts:
+    for turn in batch:
+        for part in turn.parts:
             if not part.subscriptions[0].batch:
                 units.append(part)
             elif (finished := gathering.add(part)) is not None:
@@ -245,22 +306,15 @@ def _ids(units: Sequence[Outgoing | Bundle]) -> frozenset[str]:
     return frozenset(event.id for some in events for event in some)
 
 
-def _settle(batch: Sequence[_Waiting], failure: PublishError | None) -> None:
+def _settle(batch: Sequence[_Turn], failure: _Failure | None) -> None:
     """Tells those who wait, in their loops."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for _, future in batch:
-        by_loop.setdefault(future.get_loop(), []).append(future)
-    for loop, futures in by_loop.items():
+    for loop, turns in itertools.groupby(batch, attrgetter("loop")):
         # Closed: nobody waits there any more.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_resolve, futures, failure)
+            loop.call_soon_threadsafe(_tell, list(turns), failure)
 
 
-def _resolve(futures: Sequence[asyncio.Future[None]], failure: PublishError | None) -> None:
-    for future in futures:
-        if future.done():
-            continue
-        if failure is None:
-            future.set_result(None)
-        else:
-            future.set_exception(PublishError(str(failure)))
+def _tell(turns: Sequence[_Turn], failure: _Failure | None) -> None:
+    for turn in turns:
+        if not turn.outcome.done():
+            turn.outcome.set_result(failure)

@@ -34,8 +34,10 @@ class GatedSink(MemorySink):
         self.batches: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.begun = 0
 
     def push(self, batch: Sequence[Outgoing | Bundle]) -> int:
+        self.begun += 1
         assert self.gate.wait(10.0)
         self.batches.append(len(batch))
         if self.plan:
@@ -131,7 +133,7 @@ def test_one_that_took_too_long_is_given_up_and_not_pushed_later(sink: GatedSink
         async def wait() -> None:
             sink.gate.clear()
             first = asyncio.ensure_future(publish(publisher, 1))
-            while not publisher._queue.empty() or not publisher.counters.wanted:
+            while not sink.begun:
                 await asyncio.sleep(0)
             with pytest.raises(PublishError, match="in time"):
                 await publish(publisher, 2)
@@ -164,6 +166,25 @@ def test_what_another_process_publishes_just_now_is_refused_alone(sink: GatedSin
 
         run(flood)
         assert publisher.counters.published == 2
+
+
+def test_one_that_is_given_up_refuses_what_came_with_it_at_the_most(sink: GatedSink) -> None:
+    with running(sink) as publisher:
+
+        async def cancel() -> None:
+            sink.gate.clear()
+            tasks = [asyncio.ensure_future(publish(publisher, number)) for number in range(3)]
+            while not sink.begun:
+                await asyncio.sleep(0)
+            later = asyncio.ensure_future(publish(publisher, 3))
+            tasks[1].cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [type(one) for one in results] == [PublishError, asyncio.CancelledError, PublishError]
+            sink.gate.set()
+            assert await later
+
+        run(cancel)
+        assert publisher.counters.dropped == 3
 
 
 def test_there_is_a_bound_to_what_waits(sink: GatedSink) -> None:
