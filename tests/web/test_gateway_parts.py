@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from slack_sdk.signature import Clock as SlackClock
 from slack_sdk.signature import SignatureVerifier
@@ -243,6 +243,8 @@ def test_a_thread_that_dies_ends_the_process() -> None:
 
 
 @given(secret=TEXT.filter(str.strip), body=TEXT, now=st.integers(0, 2**40))
+@example(secret="k" * 64, body="{}", now=0)
+@example(secret="k" * 65, body="{}", now=0)
 def test_signatures_are_those_of_slack_sdk(secret: str, body: str, now: int) -> None:
     theirs, ours = SignatureVerifier(secret), Verifier(secret, SlackClock())
     expected = theirs.generate_signature(timestamp=str(now), body=body)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
-import re
 from collections.abc import Mapping, Sequence
 
 from slack_sdk.signature import Clock as SlackClock
@@ -17,22 +15,32 @@ TIMESTAMP = b"x-slack-request-timestamp"
 SIGNATURE = b"x-slack-signature"
 #: Seconds that a request's time may be away from ours, either way.
 TOLERANCE = 300
-_TIMESTAMP = re.compile(rb"[0-9]{1,12}").fullmatch
+#: Digits of a time.
+_MOST_DIGITS = 12
+#: Bytes that SHA-256 takes at once.
+_BLOCK = 64
 
 
 class Verifier(SignatureVerifier):
-    """slack_sdk's verifier; the key is put into the sum once, which is half of the work for a small body."""
+    """slack_sdk's verifier; the key is put into the sums once, which is most of the work for a small body.
+
+    HMAC is written out (RFC 2104): to copy one of OpenSSL's takes longer than to sum up an event.
+    """
 
     def __init__(self, secret: str, clock: SlackClock) -> None:
         super().__init__(secret, clock)
-        self._keyed = hmac.new(secret.encode(), b"v0:", hashlib.sha256)
+        key = secret.encode()
+        key = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + b"v0:")
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
     def generate_signature(self, *, timestamp: str, body: str | bytes) -> str:
         """The signature of a body at a time."""
-        keyed = self._keyed.copy()
-        keyed.update(timestamp.encode() + b":")
-        keyed.update(body.encode() if isinstance(body, str) else body)
-        return "v0=" + keyed.hexdigest()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(timestamp.encode() + b":")
+        inner.update(body.encode() if isinstance(body, str) else body)
+        outer.update(inner.digest())
+        return "v0=" + outer.hexdigest()
 
 
 class Signed(SlackClock):
@@ -60,7 +68,7 @@ class Signed(SlackClock):
         timestamp, signature = headers.get(TIMESTAMP), headers.get(SIGNATURE)
         if timestamp is None or signature is None:
             raise Refused(UNSIGNED)
-        if not _TIMESTAMP(timestamp):
+        if not timestamp.isdigit() or len(timestamp) > _MOST_DIGITS:
             raise malformed("X-Slack-Request-Timestamp is no number of seconds.")
         if abs(self._clock() - int(timestamp)) > TOLERANCE:
             raise Refused(TOO_OLD)
