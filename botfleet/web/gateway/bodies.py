@@ -36,6 +36,7 @@ class Reader:
         self._gathered = 0
         # Tasks that read; they go on to other things afterwards.
         self._reading: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive, limit: int = SLACK_BODY) -> bytes:
         """Reads a request's body.
@@ -52,10 +53,14 @@ class Reader:
         told = headers.get(b"content-length", b"")
         if len(told) > 3 and (len(told) > 12 or not told.isdigit() or int(told) > limit):
             raise Refused(answers.TOO_LARGE)
-        task = asyncio.current_task()
-        assert task is not None
+        # To ask which loop runs is a system call; one that does not run has no task.
+        task = asyncio.current_task(self._loop) if self._loop is not None else None
+        if task is None:
+            self._loop = asyncio.get_running_loop()
+            task = asyncio.current_task(self._loop)
+            assert task is not None
         self._reading.add(task)
-        self._deadlines.begin(task.get_loop(), task)
+        self._deadlines.begin(self._loop, task)
         try:
             message = await receive()
             part: bytes = message.get("body", b"")
