@@ -114,8 +114,10 @@ def test_the_first_turn_comes_at_once(rig: Rig) -> None:
 def test_a_fleet_takes_its_turns_no_faster_than_the_rate(rig: Rig, holders: int) -> None:
     paces = [rig.pace() for _ in range(holders)]
     took = take(*paces, turns=60)
-    assert least(60) <= took < 10 * least(60)
-    assert rig.store.given == 60
+    # A thread that the machine wakes late lets its turn go, and takes another one.
+    given = rig.store.given
+    assert 60 <= given < 90
+    assert least(given) <= took < 10 * least(60)
 
 
 def test_a_rate_of_nothing_is_no_limit(rig: Rig) -> None:
