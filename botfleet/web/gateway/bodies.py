@@ -60,7 +60,7 @@ class Reader:
             task = asyncio.current_task(self._loop)
             assert task is not None
         self._reading.add(task)
-        self._deadlines.begin(self._loop, task)
+        self._deadlines.begin(task.get_loop(), task)
         try:
             message = await receive()
             part: bytes = message.get("body", b"")
