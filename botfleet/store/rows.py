@@ -214,7 +214,7 @@ class RowStore(Store):
             # Compared as values, not as text: a newer botfleet's row may have further fields.
             if row is None or self._read(_STATUS, row, "status", key) != old:
                 return False
-            made = (None, b"") if new is None else (_encode(new), _entry_of(new))
+            made = (None, b"") if new is None else (_encode(new), _entry_of_next(old, new))
             if self._swap_status(key, row, *made):
                 return True
 
@@ -372,6 +372,11 @@ def _entry_of(status: Status) -> bytes:
         return b""
     at = round(status.since, 3)
     return _encode(HistoryEntry(at=at, what=status.state, error=status.error, holder=status.holder))
+
+
+def _entry_of_next(old: Status, new: Status) -> bytes:
+    """The same of a status that follows another; nothing where the bot was so all the while."""
+    return b"" if (new.state, new.since) == (old.state, old.since) else _entry_of(new)
 
 
 def _entry_of_change(told: Iterable[Command]) -> bytes:

@@ -92,6 +92,8 @@ def test_a_new_token_replaces_that_of_a_live_bot_without_a_gap(world: World) -> 
     assert seen == ["connected"]
     assert world.store.status("T1") == Status(state="connected", since=NOW, generation=2)
     assert told(world) == ["bot_created", "bot_restarted"]
+    history = [(entry.at, entry.what) for entry in world.store.history("T1")]
+    assert history == [(NOW + 60, "bot_restarted"), (NOW, "connected"), (NOW, "bot_created")]
 
 
 @pytest.mark.parametrize("known", [True, False])
