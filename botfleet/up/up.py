@@ -336,11 +336,12 @@ class Up:
 
     def _say_how_to_go_on(self, sandbox: SandboxProcess) -> None:
         name = _bot_name(sandbox)
+        reload = "" if self._reload else "with --reload, "
         click.echo(
             f"\nNow you: open {sandbox.url} and say something; or in another terminal:\n\n"
             f"  {_shown('botfleet')} sandbox say general '@{name} ping'\n"
             f"  {_shown('botfleet')} status\n\n"
-            "The bot is in tasks/; with --reload, what changes there counts at once. Ctrl-C ends all of this."
+            f"The bot is in tasks/; {reload}what changes there counts at once. Ctrl-C ends all of this."
         )
 
 
