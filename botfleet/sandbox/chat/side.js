@@ -110,7 +110,7 @@ export class Side {
     this.restore = mend("restore", "Restore the token");
     this.clear = mend("clear", "End all faults");
     this.body.append(this.status, this.more, el("div", { class: "row start" }, this.restore, this.clear), this.happened,
-      this.trouble, el("h3", {}, "Make something go wrong"), this.hint = el("p", { class: "hint" }), el("ul", { class: "buttons" }, FAULTS.map(fault)));
+      this.trouble, el("h3", {}, "Make something go wrong"), this.note = el("p", { class: "note" }), el("ul", { class: "buttons" }, FAULTS.map(fault)));
   }
 
   async #act(kind, fields, label) {
@@ -135,7 +135,7 @@ export class Side {
     hide(this.restore, !store.state.error, this.root);
     hide(this.clear, !Object.keys(store.state.faults).length && !store.state.silent, this.root);
     const byHttp = isByHttp(store);
-    this.hint.textContent = byHttp ? "It hears by HTTP and has no socket that could break. Its answers are calls of the Web API."
+    this.note.textContent = byHttp ? "It hears by HTTP and has no socket that could break. Its answers are calls of the Web API."
       : "Short answers go over the socket. To connect is a call of the Web API: drop the connection to see what becomes of such a call.";
     for (const one of this.body.querySelectorAll(".of-sockets")) one.hidden = byHttp;
     const lines = store.happened.slice().reverse();
