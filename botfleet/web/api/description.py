@@ -32,7 +32,14 @@ async def show_docs(request: Request) -> Response:
 
 def _page(request: Request) -> Response:
     found = _description(request)
-    return render(request, "api.html", info=found["info"], groups=groups_of(found), types=types_of(found))
+    return render(
+        request,
+        "api.html",
+        open=context_of(request).open,
+        info=found["info"],
+        groups=groups_of(found),
+        types=types_of(found),
+    )
 
 
 def _description(request: Request) -> dict[str, Any]:
