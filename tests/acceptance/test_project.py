@@ -29,7 +29,7 @@ class Bot:
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self.up = folder.start("up", "botfleet", "up", "--reload", "--no-flower")
+        self.up = folder.start("up", "botfleet", "up", "--reload", "--no-flower", "--no-web")
         self.up.says("Ctrl-C ends", 90.0)
         (holder,) = folder.json("holders")
         self.holder = holder
@@ -128,7 +128,7 @@ def test_a_project_works_at_once(project: Folder) -> None:
 
     # The store knows of handlers from before, but these are none.
     project.write("tasks/hello.py", "def ping(:\n")
-    again = project.start("again", "botfleet", "up", "--no-flower")
+    again = project.start("again", "botfleet", "up", "--no-flower", "--no-web")
     assert again.wait(40.0) == 1
     assert "Ready" not in again.output
     assert "tasks.hello: can't be loaded: SyntaxError" in again.output

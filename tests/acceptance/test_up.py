@@ -123,7 +123,7 @@ def test_a_newcomers_first_minutes(make_folder: MakeFolder) -> None:
     folder.botfleet("teams", "add", "--transport", "http", by_http)
     eventually(lambda: folder.json("status")["statuses"] == {"connected": 4}, 10.0, 0.1)
     folder.end(up)
-    again = folder.up("--no-flower")
+    again = folder.up("--no-flower", "--no-web")
     assert "pong" in [text for _, text in conversation(again.output)]
     assert folder.json("status")["statuses"] == {"connected": 4}
     assert re.search(r"Flower\s+off", again.output)
@@ -134,12 +134,12 @@ def test_a_newcomers_first_minutes(make_folder: MakeFolder) -> None:
 
 def test_a_run_after_a_crash(make_folder: MakeFolder) -> None:
     folder = make_folder()
-    up = folder.up("--no-flower")
+    up = folder.up("--no-flower", "--no-web")
     children = {int(one.split()[0]) for one in running_in(folder.path)} - {up.pid}
     assert len(children) >= 4
     up.send(signal.SIGKILL)
     assert up.wait() == -signal.SIGKILL
-    again = folder.up("--no-flower")
+    again = folder.up("--no-flower", "--no-web")
     assert "pong" in [text for _, text in conversation(again.output)]
     assert folder.json("status")["statuses"] == {"connected": 2}
     # Nothing of the first run is left, whoever ended it.
@@ -149,7 +149,7 @@ def test_a_run_after_a_crash(make_folder: MakeFolder) -> None:
 
 def test_a_child_that_dies_is_started_again(make_folder: MakeFolder) -> None:
     folder = make_folder()
-    up = folder.up("--no-flower")
+    up = folder.up("--no-flower", "--no-web")
     [holder] = folder.json("holders")
     os.kill(holder["pid"], signal.SIGKILL)
     up.says("holder ended with status -9 and was started again")
@@ -165,7 +165,7 @@ def test_a_child_that_dies_is_started_again(make_folder: MakeFolder) -> None:
 
 def test_a_server_that_dies_is_started_again(make_folder: MakeFolder) -> None:
     folder = make_folder()
-    up = folder.up("--no-flower")
+    up = folder.up("--no-flower", "--no-web")
     known = [bot["team_id"] for bot in folder.json("status", "--json")["bots"]]
     pid = int((folder.path / ".botfleet/sandbox/valkey/valkey.pid").read_text())
     os.kill(pid, signal.SIGKILL)
@@ -180,12 +180,12 @@ def test_a_server_that_dies_is_started_again(make_folder: MakeFolder) -> None:
 
 def test_a_team_that_was_removed_stays_away(make_folder: MakeFolder) -> None:
     folder = make_folder()
-    up = folder.up("--no-flower")
+    up = folder.up("--no-flower", "--no-web")
     gone, left = sorted(bot["team_id"] for bot in folder.json("status", "--json")["bots"])
     folder.botfleet("teams", "remove", gone)
     up.interrupt()
     assert up.wait(SECONDS_TO_END) == 0
-    again = folder.up("--no-flower", ready=False)
+    again = folder.up("--no-flower", "--no-web", ready=False)
     again.says("there is no conversation", 60.0)
     assert [bot["team_id"] for bot in folder.json("status", "--json")["bots"]] == [left]
     again.interrupt()
@@ -259,7 +259,7 @@ def test_with_a_token(make_folder: MakeFolder, slack: SandboxProcess) -> None:
 def test_with_a_token_from_the_environment(make_folder: MakeFolder, slack: SandboxProcess) -> None:
     folder = make_folder(slack_api_url=slack.api_url)
     folder.environment["TOKEN"] = slack.teams[1]["bot_token"]
-    up = folder.up("--no-flower")
+    up = folder.up("--no-flower", "--no-web")
     assert slack.control.connections(slack.teams[1]["team_id"]) == 1
     # The list of processes shows no token, nor does any process that `up` started get it handed down.
     for one in processes():
@@ -274,7 +274,7 @@ def test_with_a_token_from_the_environment(make_folder: MakeFolder, slack: Sandb
 )
 def test_with_a_bad_token(make_folder: MakeFolder, slack: SandboxProcess, token: str, reason: str) -> None:
     folder = make_folder(slack_api_url=slack.api_url)
-    said = folder.botfleet("up", "--no-flower", "--token", token, expect=1)
+    said = folder.botfleet("up", "--no-flower", "--no-web", "--token", token, expect=1)
     last = said.strip().splitlines()[-1]
     assert last.startswith("Error: ")
     assert reason in last
@@ -284,7 +284,7 @@ def test_with_a_bad_token(make_folder: MakeFolder, slack: SandboxProcess, token:
 
 def test_with_a_slack_that_is_away(make_folder: MakeFolder) -> None:
     folder = make_folder(slack_api_url=f"http://127.0.0.1:{free_port()}/api/")
-    said = folder.botfleet("up", "--no-flower", "--token", "xoxb-sandbox-1", expect=1)
+    said = folder.botfleet("up", "--no-flower", "--no-web", "--token", "xoxb-sandbox-1", expect=1)
     assert "unreachable" in said.strip().splitlines()[-1]
     assert running_in(folder.path) == []
 
@@ -295,7 +295,7 @@ def test_with_a_slack_that_is_away(make_folder: MakeFolder) -> None:
 def test_a_handler_that_cannot_be_loaded(make_folder: MakeFolder) -> None:
     folder = make_folder()
     folder.write("tasks/broken.py", "import no_such_library\n")
-    said = folder.botfleet("up", "--no-flower", expect=1, timeout=60.0)
+    said = folder.botfleet("up", "--no-flower", "--no-web", expect=1, timeout=60.0)
     assert "no_such_library" in said
     assert running_in(folder.path) == []
 
