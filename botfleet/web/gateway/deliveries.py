@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -75,8 +75,14 @@ def homes_of(team: object, enterprise: object, org_wide: object) -> list[str]:
     []
     """
     wide = org_wide is True or org_wide == "true"
+    if not wide and _is_id(team):
+        return [team]  # Most events' only place.
     places = [enterprise if wide or not team else None, team]
-    return [one for one in places if isinstance(one, str) and _ID(one)]
+    return [one for one in places if _is_id(one)]
+
+
+def _is_id(one: object) -> TypeGuard[str]:
+    return isinstance(one, str) and _ID(one) is not None
 
 
 def decode(body: bytes) -> Delivery:
