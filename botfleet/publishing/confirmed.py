@@ -1,8 +1,9 @@
 """A publisher for those who must know: it returns when the broker has the event, or says that it has not.
 
 Its thread pushes what has gathered while the last push was under way, as that of `publisher.Publisher` does.
-What comes in one turn of the loop shares its way there, and what waits for it: by itself, each event would cost
-more for these than for all else. Nothing waits in memory beyond that: whoever sent the event is told that it was not taken, and sends it again.
+In one turn of the loop, what comes shares its way there, and what is waited for: for each event by itself,
+these would cost more than all else.
+Nothing waits in memory beyond that: whoever sent the event is told that it was not taken, and sends it again.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class _Turn:
 
     @property
     def is_full(self) -> bool:
-        """Whether they are as much as one push is good for."""
-        return self.work >= BATCH_WORK or self.size >= BATCH_BYTES
+        """Whether they are half of what one push is good for, so that none gets much more."""
+        return self.work >= BATCH_WORK // 2 or self.size >= BATCH_BYTES // 2
 
     def add(self, event: Outgoing, parts: Sequence[Outgoing]) -> None:
         """Adds an event."""
@@ -211,7 +212,11 @@ class ConfirmedPublisher:
     def _hand_over(self, turn: _Turn) -> None:
         if self._turn is turn:
             self._turn = None
-        self._queue.put(turn)
+        if self._closing:
+            # The thread takes no more.
+            _tell([turn], _Failure("shutting down"))
+        else:
+            self._queue.put(turn)
 
     # The thread's side
 

@@ -235,6 +235,31 @@ def test_after_the_end_nothing_is_taken(sink: GatedSink) -> None:
             run(lambda: _just(publish(publisher)))
 
 
+def test_what_came_in_the_turn_of_the_end_is_refused_at_once(sink: GatedSink) -> None:
+    with running(sink, patience=60.0) as publisher:
+
+        async def end() -> None:
+            task = asyncio.ensure_future(publish(publisher))
+            while not publisher.counters.wanted:
+                await asyncio.sleep(0)
+            publisher.close()
+            with pytest.raises(PublishError, match="shutting down"):
+                await asyncio.wait_for(task, 5.0)
+
+        run(end)
+
+
+def test_more_than_one_push_is_good_for_goes_in_several(sink: GatedSink) -> None:
+    with running(sink, 5.0, 2**26) as publisher:
+
+        async def flood() -> None:
+            assert all(await asyncio.gather(*(publish(publisher, number, 2**18) for number in range(40))))
+
+        run(flood)
+        assert sum(sink.batches) == 40
+        assert max(sink.batches) <= 12
+
+
 def test_a_store_that_was_emptied_changes_nothing_until_the_handlers_speak(sink: GatedSink) -> None:
     class Emptied(MemoryStore):
         version = 7
