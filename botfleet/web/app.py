@@ -30,7 +30,7 @@ def make_app(context: WebContext, rules: Sequence[Rule] = RULES, body_time: floa
     middleware = [
         Middleware(SecurityHeaders, https=context.is_https),
         Middleware(Hosts, local=context.open),
-        Middleware(Bodies, seconds=body_time),
+        Middleware(Bodies, large=context.gateway.endpoints.keys(), seconds=body_time),
     ]
     app = Starlette(
         routes=[_route(path, group) for path, group in _by_path(rules).items()],

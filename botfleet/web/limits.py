@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -113,11 +113,13 @@ class Bodies:
 
     Args:
         app: what is behind it.
+        large: paths where bodies of Slack's come.
         seconds: within which a body has to be there.
     """
 
-    def __init__(self, app: ASGIApp, seconds: float = BODY_TIME) -> None:
+    def __init__(self, app: ASGIApp, large: Collection[str] = (), seconds: float = BODY_TIME) -> None:
         self.app = app
+        self._large = large
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +127,7 @@ class Bodies:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self.app(scope, receive, send)
             return
-        limit = SLACK_BODY if scope["path"].startswith("/slack/") else BODY
+        limit = SLACK_BODY if scope["path"] in self._large else BODY
         body = _Body(receive, limit, self._seconds)
         try:
             await body.read()

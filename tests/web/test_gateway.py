@@ -167,6 +167,8 @@ class TestApps:
     @pytest.mark.parametrize("kind", ["events", "commands", "interactive"])
     def test_one_that_is_not_known_is_not_there(self, web: Web, kind: str) -> None:
         assert refusal(web.send("{}", f"/slack/{kind}/gamma")) == (404, "unknown_namespace", False)
+        # Only where an app of ours is known is more of a stranger's body read than elsewhere.
+        assert refusal(web.send("x" * 100_000, f"/slack/{kind}/gamma")) == (413, "too_large", False)
 
 
 class TestSignatures:
