@@ -251,8 +251,9 @@ def of(lane: str, *numbers: int) -> list[Outgoing]:
     return [event(number)._replace(lane=lane) for number in numbers]
 
 
-def mark(number: int, task: str = FIRST.task) -> str:
-    return f"Ev{number}:{task}"
+def mark(number: int, task: str = FIRST.task, lane: str = "") -> str:
+    """As the sink names it: ids are a bot's own."""
+    return f"{lane}:Ev{number}:{task}" if lane else f"Ev{number}:{task}"
 
 
 def left(sink: KombuSink, batch: Sequence[Outgoing | Bundle]) -> tuple[int, list[Any]]:
@@ -304,20 +305,22 @@ class TestSink:
         self, app: Celery, make: Callable[[], KombuSink], marks: FaultyMarks
     ) -> None:
         sink = make()
-        marks.claim("other", [mark(2)])
+        marks.claim("other", [mark(2, lane="T1")])
         batch = [*of("T1", 1, 2, 3), *of("T2", 4), *of("T1", 5)]
         assert left(sink, batch) == (2, ["Ev2", "Ev3", "Ev5"])
         assert waiting(app) == expected([1, 4])
-        assert marks.claim("other", [mark(3), mark(5)]) == [OURS, OURS], "the other may go on"
+        assert marks.claim("other", [mark(3, lane="T1"), mark(5, lane="T1")]) == [OURS, OURS], (
+            "the other may go on"
+        )
 
     def test_when_the_other_is_done_the_rest_goes_out(
         self, app: Celery, make: Callable[[], KombuSink], marks: FaultyMarks
     ) -> None:
         sink = make()
-        marks.claim("other", [mark(2)])
+        marks.claim("other", [mark(2, lane="T1")])
         assert left(sink, of("T1", 1, 2, 3)) == (1, ["Ev2", "Ev3"])
         assert left(sink, of("T1", 2, 3)) == (0, ["Ev2", "Ev3"])
-        marks.settle("other", [mark(2)], [])
+        marks.settle("other", [mark(2, lane="T1")], [])
         assert left(sink, of("T1", 2, 3)) == (1, [])
         assert waiting(app) == expected([1, 3])
 
@@ -325,7 +328,7 @@ class TestSink:
         self, app: Celery, make: Callable[[], KombuSink], marks: FaultyMarks, clock: Clock
     ) -> None:
         one, other = make(), make()
-        marks.claim("dead", [mark(2)])
+        marks.claim("dead", [mark(2, lane="T1")])
         clock.now += marks.claim_ttl
         assert left(one, of("T1", 1, 2, 3)) == (3, [])
         assert left(other, of("T1", 1, 2, 3)) == (0, [])
