@@ -256,11 +256,12 @@ class ConfirmedPublisher:
         self.counters.published += new
         self.counters.copies += count(units) - count(left) - new
         missing = _ids(left)
-        _settle(batch, _Failure("another process publishes it just now", missing) if missing else None)
         now = self._clock()
         for turn in batch:
             refused = len(missing.intersection(part.id for part in turn.parts)) if missing else 0
             self.lag.add(now - turn.parts[0].received_at, turn.count - refused)
+        # Last: who is told finds all this in the figures.
+        _settle(batch, _Failure("another process publishes it just now", missing) if missing else None)
 
     def _try(self, units: Sequence[Outgoing | Bundle]) -> int:
         """Pushes, a second time where the first failed at once."""
