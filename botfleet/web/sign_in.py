@@ -18,9 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: Where who signs in is led to when nothing else is asked for.
 HOME = "/dashboard"
-#: From one address, and from all together.
+#: From one address. Not of all together: whoever tries keys is to keep nobody else out.
 _TRIES = Tries("sign-in", 10)
-_ALL_TRIES = Tries("sign-in", 300)
 #: Letters of a key, and more.
 _MAX_KEY = 200
 #: Paths of our own: no other host's (`//…`), nothing that browsers take for one or that splits a header.
@@ -42,7 +41,7 @@ async def sign_in(request: Request) -> Response:
     context, form = context_of(request), await request.form()
     wanted = own_path(form.get("next"))
     address = address_of(request)
-    if await context.run(_is_too_much, context, address):
+    if await context.run(_TRIES.are_over, context.fleet.store, address):
         return _refuse_for_a_time(request, wanted)
     response = RedirectResponse(wanted, 303)
     if await context.run(_begin, context, form.get("key"), response):
@@ -74,11 +73,6 @@ def _begin(context: WebContext, key: object, response: Response) -> bool:
     sessions.begin(context, found, response)
     logger.info("The key %s signed in", found.id, extra={"action": "web.sign_in"})
     return True
-
-
-def _is_too_much(context: WebContext, address: str) -> bool:
-    store = context.fleet.store
-    return _TRIES.are_over(store, address) or _ALL_TRIES.are_over(store)
 
 
 def _refuse_for_a_time(request: Request, wanted: str) -> Response:
