@@ -7,22 +7,15 @@ and a missing one takes its default, so that releases can run side by side durin
 from __future__ import annotations
 
 import zlib
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 Transport = Literal["rtm", "socket", "http"]
-TRANSPORTS: tuple[Transport, ...] = ("rtm", "socket", "http")
+TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 
 State = Literal["connecting", "connected", "disconnected", "rate_limited", "token_revoked", "stopped"]
-STATES: tuple[State, ...] = (
-    "connecting",
-    "connected",
-    "disconnected",
-    "rate_limited",
-    "token_revoked",
-    "stopped",
-)
+STATES: tuple[State, ...] = get_args(State)
 #: Those that somebody should look at.
 TROUBLES: tuple[State, ...] = ("disconnected", "rate_limited", "token_revoked")
 

@@ -28,7 +28,7 @@ from .errors import BotfleetError, SlackError, StoreError, StoreUnavailable
 from .fleet import Fleet, Result, as_shown, is_token
 from .lifecycle import REMOVED, happening
 from .model import Bot, Status, is_dead, split_key, state_of
-from .slack.errors import Group, classify
+from .slack.errors import UNREACHABLE, Group, classify
 from .store.values import DoorEntry
 from .unheld import UNHELD, settle, status_due
 
@@ -43,8 +43,6 @@ _SHARD_COST = 10
 DOOR_PER_ROUND = 100
 #: Seconds that a holder has for a new bot before a round nudges it.
 _GRACE = 3.0
-#: Errors that tell of Slack, or of the way there, and not of one token.
-_AWAY = ("unreachable", "timeout")
 
 
 @dataclasses.dataclass
@@ -230,7 +228,7 @@ class Reconciler:
             if classify(exc.error) is Group.DEAD:
                 done.dead += 1
                 self._let_die(bot, alive, exc)
-            return exc.error not in _AWAY
+            return exc.error not in UNREACHABLE
         except BotfleetError as exc:
             logger.error("%s: %s", bot.key, exc, extra={"action": "token.unreadable", "bot": bot.key})
         return True

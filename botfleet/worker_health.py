@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 
 from .errors import ConfigurationError
 from .holder.threads import WatchedThread
-from .monitoring.families import Collector, counters, gauge, render
+from .monitoring.families import Collector, counters, gauge
 from .monitoring.holders import HolderMetrics
 from .monitoring.process import ProcessMetrics
 from .monitoring.publishers import PublisherMetrics
@@ -64,7 +64,7 @@ class WorkerHealth:
             TaskMetrics(worker),
         ]
         self._server = HealthServer(
-            settings.health_host, settings.health_port, self._trouble, Readiness(checks), self._render
+            settings.health_host, settings.health_port, self._trouble, Readiness(checks), self._collectors
         )
         self._thread = WatchedThread("health", self._server.run, stop_worker)
 
@@ -84,11 +84,11 @@ class WorkerHealth:
     def _trouble(self) -> str:
         return self._holder.trouble if self._holder is not None else ""
 
-    def _render(self) -> bytes:
+    def _collectors(self) -> list[Collector]:
         collectors = [*self._metrics]
         if (holder := self._holder) is not None:
             collectors += [HolderMetrics(holder.info), PublisherMetrics(holder.publisher)]
-        return render(collectors)
+        return collectors
 
 
 class TaskMetrics:

@@ -25,7 +25,7 @@ from ..clock import Clock, wall_clock
 from ..errors import SlackError, StoreError
 from ..model import Bot, Command, Happening, HolderInfo, Status, shard_of
 from ..publishing.publisher import Publisher, Sink
-from ..publishing.router import Router, wanted_by
+from ..publishing.router import Router
 from ..secrets import Seal
 from ..settings import Settings
 from ..slack import session as rtm
@@ -228,9 +228,9 @@ class Holder:
 
     # For the keeper
 
-    def route(self) -> None:
-        """Takes over the subscriptions from the store."""
-        self.publisher.router = Router(wanted_by(self._store.subscriptions()))
+    def route(self, router: Router) -> None:
+        """Publishes events to the handlers that a router finds, from now on."""
+        self.publisher.router = router
 
     def info(self) -> HolderInfo:
         """What this holder says of itself."""
@@ -254,7 +254,7 @@ class Holder:
             unsent=self.publisher.unsent,
             malformed=self.reactor.malformed,
             standby=not self._ownership.epochs,
-            subscriptions=self._keeper.subscriptions,
+            subscriptions=self._keeper.routed,
             copies=counters.copies,
             reconnects={why: times for why, times in self.reactor.reconnects.items() if times},
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoreError
 from ..model import Member
+from ..publishing.announced import Announced
 from ..settings import Settings
 from ..store.base import Store
 from .courier import Courier
@@ -77,9 +78,7 @@ class Keeper:
         self._version = 0
         #: The others, and people, know of this holder.
         self.announced = False
-        #: The version of the subscriptions that events are published by; -1 before the first.
-        self.subscriptions = -1
-        self._emptied = False
+        self._wanted = Announced(self._store)
         self._store_away = False
 
     def run(self) -> None:
@@ -112,6 +111,11 @@ class Keeper:
         if self._ownership.leaving and (self._ownership.is_alone or not self._loaded):
             self.relieved.set()
 
+    @property
+    def routed(self) -> int:
+        """The version of the subscriptions that events are published by; -1 before the first."""
+        return self._wanted.version
+
     def leave(self) -> None:
         """Has this holder give everything to others; `relieved` tells when that is done, or can't be."""
         self._ownership.leaving = True
@@ -123,14 +127,9 @@ class Keeper:
         self._wake.set()
 
     def _watch_subscriptions(self) -> None:
-        version = self._store.subscriptions_version()
-        if version == 0 and self.subscriptions > 0:
-            # The store was emptied: until the handlers speak again, what they said last holds.
-            self._emptied = True
-        elif version != self.subscriptions or self._emptied:
-            self._holder.route()
-            self.subscriptions = version
-            self._emptied = False
+        router = self._wanted.look()
+        if router is not None:
+            self._holder.route(router)
 
     def _say_change(self, holdings: Holdings) -> None:
         rival, before = self._ownership.rival, self._rival

@@ -5,20 +5,18 @@ By the standard library alone: workers are installed without the web role. Whoev
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import Any
 
 from ..errors import ConfigurationError
-from .families import CONTENT_TYPE
+from .answers import Answer, health_answer, metrics_answer, readiness_answer
+from .families import Collector
 from .readiness import Readiness
 
 logger = logging.getLogger(__name__)
@@ -28,27 +26,6 @@ _SILENCE = 5.0
 _AT_ONCE = 16
 
 
-class Answer(NamedTuple):
-    """What is answered to a request."""
-
-    status: int
-    body: bytes
-    kind: str = "application/json"
-
-
-def health_answer(trouble: str) -> Answer:
-    """The answer of `/healthz`: what is wrong, or nothing."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR if trouble else HTTPStatus.OK
-    return Answer(status, json.dumps({"ok": not trouble, **({"error": trouble} if trouble else {})}).encode())
-
-
-def readiness_answer(readiness: Readiness) -> Answer:
-    """The answer of `/readyz`. Blocks for up to two seconds."""
-    report = readiness.look()
-    status = HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return Answer(status, msgspec.json.encode(report))
-
-
 class HealthServer:
     """Answers until `close`.
 
@@ -56,7 +33,7 @@ class HealthServer:
         host, port: where it listens; port 0 takes any.
         health: what is wrong with the process, or nothing; quick.
         readiness: of the process.
-        metrics: in Prometheus' format.
+        metrics: what is shown of it.
 
     Raises:
         ConfigurationError: the port can't be had.
@@ -68,12 +45,12 @@ class HealthServer:
         port: int,
         health: Callable[[], str],
         readiness: Readiness,
-        metrics: Callable[[], bytes],
+        metrics: Callable[[], Iterable[Collector]],
     ) -> None:
         answers: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: health_answer(health()),
             "/readyz": lambda: readiness_answer(readiness),
-            "/metrics": lambda: Answer(HTTPStatus.OK, metrics(), CONTENT_TYPE),
+            "/metrics": lambda: metrics_answer(metrics()),
         }
         try:
             self._server = _server_class(host)((host, port), _handler_class(answers))

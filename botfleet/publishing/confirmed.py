@@ -22,13 +22,14 @@ from ..errors import PublishError, PushedInPart
 from ..slack.envelope import Origin, wrap
 from ..slack.frames import Frame
 from ..store.base import Store
+from .announced import Announced
 from .deadlines import Deadlines
 from .gathering import Gathering
 from .lag import Lag
 from .lanes import count
 from .outgoing import Bundle, Outgoing
 from .publisher import BATCH_BYTES, BATCH_WORK, Counters, Sink, Tap, divide
-from .router import Router, queue_for, wanted_by
+from .router import Router, queue_for
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class ConfirmedPublisher:
         self.router: Router | None = None
         self.tap: Tap | None = None
         self._sink = sink
-        self._store = store
+        self._announced = Announced(store)
         self._buffer = buffer
         self._deadlines = Deadlines[asyncio.Future[_Failure | None]](patience, _give_up)
         self._clock = clock
@@ -126,9 +127,6 @@ class ConfirmedPublisher:
         self._weight = 0
         self._closing = False
         self._failing = False
-        # The version of the subscriptions that `router` is made of.
-        self._version = 0
-        self._emptied = False
 
     async def publish(self, origin: Origin, frame: Frame, raw: bytes, event_id: str) -> bool:
         """Publishes an event; returns when the broker has it, or had it already.
@@ -180,13 +178,7 @@ class ConfirmedPublisher:
         Raises:
             StoreUnavailable: what they wanted last holds.
         """
-        version = self._store.subscriptions_version()
-        if version == 0 and self._version > 0:
-            # The store was emptied: until the handlers speak again, what they said last holds.
-            self._emptied = True
-        elif self.router is None or version != self._version or self._emptied:
-            self.router = Router(wanted_by(self._store.subscriptions()))
-            self._version, self._emptied = version, False
+        self.router = self._announced.look() or self.router
 
     def run(self) -> None:
         """Pushes until `close`; the body of the publisher's thread."""

@@ -46,7 +46,9 @@ _STRINGS: dict[Group, str] = {
 #: The group of every error string that is known.
 GROUPS: dict[str, Group] = {error: group for group, text in _STRINGS.items() for error in text.split()}
 
-_RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
+RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
+#: Short codes of ours: nobody answered.
+UNREACHABLE = frozenset({"unreachable", "timeout"})
 #: Slack does not know the token at all; the other dead ones worked once.
 _UNKNOWN_TOKEN = frozenset({"invalid_auth", "not_authed"})
 #: A response_url has 5 uses in 30 minutes, a trigger_id one in 3 seconds.
@@ -69,6 +71,15 @@ def classify(error: str) -> Group:
     (<Group.DEAD: 'dead'>, <Group.CONFIGURATION: 'configuration'>, <Group.TRANSIENT: 'transient'>)
     """
     return GROUPS.get(error, Group.TRANSIENT)
+
+
+def is_unanswered(error: str) -> bool:
+    """Whether it is a short code of ours, for no answer or one that is not Slack's Web API's.
+
+    >>> is_unanswered("timeout"), is_unanswered("http_502"), is_unanswered("internal_error")
+    (True, True, False)
+    """
+    return error in UNREACHABLE or error == "bad_answer" or error.startswith("http_")
 
 
 def perhaps_done(error: str) -> bool:
@@ -102,7 +113,7 @@ def to_exception(error: str, retry_after: float | None = None, detail: str = "")
     >>> to_exception("missing_scope", detail="needed: chat:write").fatal
     True
     """
-    if error in _RATE_LIMITED:
+    if error in RATE_LIMITED:
         return ConnectionRateLimited(error, retry_after=retry_after, detail=detail)
     if error in _TOO_LATE:
         return AnswerTooLate(error, detail=detail)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
+
+from .errors import RATE_LIMITED, is_unanswered
 
 #: `goodbye`: Slack closes soon, and the next one is opened before; `restart`: people asked for it, or gave
 #: another token; `closed`: by the other side; `silent`: no answer to a ping; `no_hello`: opened, and nothing
@@ -22,18 +24,7 @@ Reason = Literal[
     "asked",
     "asleep",
 ]
-REASONS: tuple[Reason, ...] = (
-    "goodbye",
-    "restart",
-    "closed",
-    "silent",
-    "no_hello",
-    "ratelimited",
-    "refused",
-    "unreachable",
-    "asked",
-    "asleep",
-)
+REASONS: tuple[Reason, ...] = get_args(Reason)
 _BY_ERROR: dict[str, Reason] = {
     "goodbye": "goodbye",
     "silent": "silent",
@@ -41,11 +32,6 @@ _BY_ERROR: dict[str, Reason] = {
     "socket URL expired": "no_hello",
     "disconnect asked for": "asked",
     "asleep": "asleep",
-    "ratelimited": "ratelimited",
-    "rate_limited": "ratelimited",
-    "unreachable": "unreachable",
-    "timeout": "unreachable",
-    "bad_answer": "unreachable",
     "closed": "closed",
 }
 #: Slack's error strings, and short codes of ours.
@@ -58,6 +44,8 @@ def reason_of(error: str) -> Reason:
     >>> reason_of("silent"), reason_of("1006"), reason_of("ConnectionResetError"), reason_of("internal_error")
     ('silent', 'closed', 'closed', 'refused')
     """
-    if error.startswith("http_"):
+    if is_unanswered(error):
         return "unreachable"
+    if error in RATE_LIMITED:
+        return "ratelimited"
     return _BY_ERROR.get(error) or ("refused" if _CODE.fullmatch(error) else "closed")

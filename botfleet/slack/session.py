@@ -22,7 +22,7 @@ from ..clock import Chance, chance
 from ..errors import SlackError
 from ..model import Answer, Command, State
 from .backoff import Backoff
-from .errors import Group, classify, of_frame
+from .errors import RATE_LIMITED, Group, classify, of_frame
 from .frames import FRAME_LIMIT, Frame, encode
 from .reconnects import Reason
 
@@ -35,7 +35,6 @@ PAUSE = 5.0
 #: Waited when Slack blocks the team's traffic (`accesslimited`), seconds.
 SLOW = 300.0
 #: Slack's words for "too often".
-_LIMITED = ("ratelimited", "rate_limited")
 #: Error frames' code for a single-use URL that was too old.
 _URL_EXPIRED = 1
 
@@ -280,7 +279,7 @@ class Session:
             return self._give_up(error.error)
         floors = {Group.PAUSE: PAUSE, Group.SLOW: SLOW}
         floor = error.retry_after if error.retry_after is not None else floors.get(group, 0.0)
-        if error.error not in _LIMITED:
+        if error.error not in RATE_LIMITED:
             return self._wait(now, error.error, floor)
         self._not_before = now + floor
         return self._wait(now, error.error, floor, state="rate_limited")

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
-import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from ..monitoring.families import CONTENT_TYPE, render
+from ..monitoring.answers import Answer, health_answer, metrics_answer, readiness_answer
 from .context import context_of
 
 
 async def healthz(request: Request) -> Response:
     """`/healthz`: the process is alive."""
     dead = context_of(request).gateway.dead
-    if dead:
-        error = f"the thread {dead} died"
-        return JSONResponse({"ok": False, "error": error}, HTTPStatus.INTERNAL_SERVER_ERROR)
-    return JSONResponse({"ok": True})
+    return _response(health_answer(f"the thread {dead} died" if dead else ""))
 
 
 async def readyz(request: Request) -> Response:
     """`/readyz`: requests may come: the store and the broker answer, and the process is not to end."""
     context = context_of(request)
-    report = await context.probe(context.readiness.look)
-    status = HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return JSONResponse(msgspec.to_builtins(report), status)
+    return _response(await context.probe(readiness_answer, context.readiness))
 
 
 async def metrics(request: Request) -> Response:
     """`/metrics`: in Prometheus' text format."""
     context = context_of(request)
-    page = await context.run(render, context.metrics)
-    return Response(page, headers={"Content-Type": CONTENT_TYPE})
+    return _response(await context.run(metrics_answer, context.metrics))
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, {"Content-Type": answer.kind})

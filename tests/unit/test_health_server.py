@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from botfleet.errors import ConfigurationError
-from botfleet.monitoring.families import CONTENT_TYPE, counters, gauge, histogram, render
+from botfleet.monitoring.families import CONTENT_TYPE, counters, gauge, histogram
 from botfleet.monitoring.readiness import Readiness
 from botfleet.monitoring.server import HealthServer
 from botfleet.roles import HANDLER
@@ -52,7 +52,7 @@ def process(told: Process) -> Iterator[Process]:
 def server(told: Process) -> Iterator[HealthServer]:
     process = told
     readiness = Readiness({"holder": lambda: process.unready})
-    made = HealthServer("127.0.0.1", 0, lambda: process.trouble, readiness, lambda: render([process]))
+    made = HealthServer("127.0.0.1", 0, lambda: process.trouble, readiness, lambda: [process])
     thread = threading.Thread(target=made.run)
     thread.start()
     yield made
@@ -71,7 +71,7 @@ def get(server: HealthServer, path: str, method: str = "GET") -> tuple[int, str,
 
 
 def test_health_is_ok_until_something_is_wrong(server: HealthServer, process: Process) -> None:
-    assert get(server, "/healthz") == (200, "application/json", '{"ok": true}')
+    assert get(server, "/healthz") == (200, "application/json", '{"ok":true}')
     process.trouble = "the reactor's thread is not alive"
     status, _, body = get(server, "/healthz")
     assert (status, json.loads(body)) == (500, {"ok": False, "error": "the reactor's thread is not alive"})

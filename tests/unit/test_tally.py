@@ -11,7 +11,7 @@ from celery import Celery
 from botfleet.handlers import Event, Handler, Loaded, on
 from botfleet.handlers.running.binding import bind
 from botfleet.handlers.running.counters import failed_counter, retried_counter, runs_counter
-from botfleet.handlers.running.tally import Tally
+from botfleet.handlers.tally import Tally
 from botfleet.store.memory import MemoryStore
 
 from ..waiting import eventually

@@ -26,11 +26,12 @@ from ..context import HandlerContext
 from ..handler import Handler
 from ..loader import Loaded
 from ..matching.heard import folded_all
+from ..tally import Tally
 from .batches import BatchRun
 from .ordered import LoneRun, OrderedRun
 from .retries import Patient, RetryPolicy, only_waits, tries
 from .runs import Company, Run
-from .tally import Counted, CountedBatch, CountedOnce, Tally
+from .tally import Counted, CountedBatch, CountedOnce
 
 __all__ = ["DEFAULT_OPTIONS", "HandlerContext", "HandlerTask", "bind"]
 

@@ -8,8 +8,6 @@ from ..tally import Tally
 from .counters import failed_counter, retried_counter, runs_counter
 from .retries import only_waits
 
-__all__ = ["Counted", "CountedBatch", "CountedOnce", "Tally"]
-
 
 class Counted:
     """Part of a handler's task: counts its runs.

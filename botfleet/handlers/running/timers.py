@@ -17,12 +17,13 @@ from ...redaction import RedactedTask
 from ...timers.schedules import zone
 from ..context import HandlerContext
 from ..declaring.timers import TimerHandler
+from ..tally import Tally
 from ..timer import Timer
 from .binding import DEFAULT_OPTIONS, named_like
 from .locks import Lock
 from .retries import Patient, tries
 from .scrubbing import Scrubber
-from .tally import CountedOnce, Tally
+from .tally import CountedOnce
 
 logger = logging.getLogger(__name__)
 

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from ...errors import ConnectionRateLimited, PerhapsDone, SlackError
-from ...slack.errors import Group, classify
+from ...slack.errors import Group, classify, is_unanswered
 from ..tally import Tally
 
 #: The socket, or the Web API.
 Via = Literal["rtm", "web"]
-VIAS: tuple[Via, ...] = ("rtm", "web")
+VIAS: tuple[Via, ...] = get_args(Via)
 
 #: `unasked`: said over a socket, and nobody waited for Slack's answer; `in_doubt`: it may have been done, or
 #: not; `not_allowed`: the app may not do it; `unreachable`: no answer that is one of Slack's.
 Result = Literal[
     "ok", "unasked", "ratelimited", "dead_token", "not_allowed", "refused", "unreachable", "in_doubt"
 ]
-RESULTS: tuple[Result, ...] = (
-    "ok",
-    "unasked",
-    "ratelimited",
-    "dead_token",
-    "not_allowed",
-    "refused",
-    "unreachable",
-    "in_doubt",
-)
-_UNREACHABLE = frozenset({"unreachable", "timeout", "bad_answer"})
+RESULTS: tuple[Result, ...] = get_args(Result)
 _GROUPS: dict[Group, Result] = {Group.DEAD: "dead_token", Group.CONFIGURATION: "not_allowed"}
 
 
@@ -50,7 +40,7 @@ def result_of(error: SlackError) -> Result:
         return "in_doubt"
     if isinstance(error, ConnectionRateLimited):
         return "ratelimited"
-    if error.error in _UNREACHABLE or error.error.startswith("http_"):
+    if is_unanswered(error.error):
         return "unreachable"
     return _GROUPS.get(classify(error.error), "refused")
 

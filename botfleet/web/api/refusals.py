@@ -14,6 +14,7 @@ from ...errors import (
     TokenRevoked,
     UsageError,
 )
+from ...slack.errors import UNREACHABLE
 from ..named import unknown_team
 from ..problems import Problem
 
@@ -47,7 +48,7 @@ def _of_slack(exc: SlackError) -> Problem:
         return _later(503, "rate_limited", "Slack asks to wait.", exc)
     if exc.fatal:
         return Problem(409, "slack_refused", f"Slack refuses: {exc.error}.", detail)
-    if exc.error in ("unreachable", "timeout"):
+    if exc.error in UNREACHABLE:
         return _later(503, "slack_unreachable", "Slack can't be reached just now.", exc)
     return _later(502, "slack_failed", f"Slack failed: {exc.error}.", exc)
 

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ...errors import SlackError
-from ...slack.errors import Group, classify
+from ...slack.errors import RATE_LIMITED, Group, classify
 
 
 class Words(NamedTuple):
@@ -142,7 +142,7 @@ def why_exchange_failed(exc: SlackError) -> Why:
         return Why.MISCONFIGURED
     if exc.error == "timeout":
         return Why.SLACK_SLOW
-    if exc.error in ("ratelimited", "rate_limited"):
+    if exc.error in RATE_LIMITED:
         return Why.SLACK_BUSY
     if exc.error in _AWAY or exc.error.startswith("http_5"):
         return Why.SLACK_AWAY
