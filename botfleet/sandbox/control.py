@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
-from itertools import islice
-from typing import Any
 
-from . import changes, control_apps, flood
+from . import changes, control_apps, control_floods, control_shown
 from .apps import Transport
 from .control_faults import FAULTS
 from .fields import Fields, Refused
 from .hub import encode
-from .lookup import channel_named, human_named, message_given, place, team_given, team_named
+from .lookup import channel_named, human_named, message_given, place, team_named
 from .model import Json, Team, microseconds
-from .records import Record
 from .service import Sandbox
 from .webhandler import Discreet
 
-PAGE = 1000
-WAIT_LIMIT = 60.0
-
 Endpoint = Callable[[Sandbox, Fields], Json]
-
-
-def state(sandbox: Sandbox, fields: Fields) -> Json:
-    """Show the teams, the connections and what was counted."""
-    team = team_given(sandbox, fields)
-    brief = fields.flag("brief")
-    fields.end()
-    teams = list(sandbox.world.teams.values()) if team is None else [team]
-    shown = [_brief(sandbox, one) if brief else _full(sandbox, one) for one in teams]
-    return {**sandbox.ready_line(), "teams": shown, **_counts(sandbox)}
-
-
-def counts(sandbox: Sandbox, fields: Fields) -> Json:
-    """Show what was counted, without the teams: cheap to ask for again and again."""
-    team = team_given(sandbox, fields)
-    fields.end()
-    own = {} if team is None else {"team": _brief(sandbox, team)}
-    return {**_counts(sandbox), **own}
 
 
 def add_teams(sandbox: Sandbox, fields: Fields) -> Json:
@@ -211,105 +186,7 @@ def frame(sandbox: Sandbox, fields: Fields) -> Json:
     return {"connections": sandbox.hub.count(team.id)}
 
 
-def start_flood(sandbox: Sandbox, fields: Fields) -> Json:
-    """Begin a bulk load; the state shows its progress."""
-    count = fields.integer("count", None, 1, 100_000_000)
-    if count is None:
-        raise Refused(400, "count is missing: expected a whole number from 1 to 100000000")
-    rate = fields.seconds("rate", None, 10_000_000)
-    text = fields.text("text", "message {n}")
-    channel = fields.text("channel", "general")
-    noted = fields.flag("noted")
-    teams = _flood_teams(sandbox, fields)
-    fields.end()
-    for team in teams:
-        if team.channel_named(channel) is None:
-            raise Refused(404, f"channel {channel!r} is unknown in {team.id}")
-    load = flood.Flood(len(sandbox.floods) + 1, teams, count, rate or None, text, channel, noted)
-    sandbox.floods.append(load)
-    load.task = asyncio.get_running_loop().create_task(flood.run(sandbox, load), name=f"flood-{load.id}")
-    return {"id": load.id}
-
-
-def show_flood(sandbox: Sandbox, fields: Fields) -> Json:
-    """Show how far a bulk load is, and what it noted."""
-    load = _flood(sandbox, fields)
-    fields.end()
-    return load.notes()
-
-
-def stop_flood(sandbox: Sandbox, fields: Fields) -> Json:
-    """End a bulk load."""
-    load = _flood(sandbox, fields)
-    fields.end()
-    load.stop()
-    return load.summary()
-
-
-def frames(sandbox: Sandbox, fields: Fields) -> Json:
-    """Show what bots sent over sockets."""
-    team = team_given(sandbox, fields)
-    after = fields.integer("after", 0, 0, 1 << 60)
-    fields.end()
-    shown = [record for record in sandbox.frames.after(after) if team is None or record["team"] == team.id]
-    return {"frames": shown, "next": sandbox.frames.seq}
-
-
-def calls(sandbox: Sandbox, fields: Fields) -> Json:
-    """Show the Web API calls, without tokens and arguments."""
-    team = team_given(sandbox, fields)
-    after = fields.integer("after", 0, 0, 1 << 60)
-    method = fields.text("method", None)
-    fields.end()
-    shown = [
-        record
-        for record in sandbox.calls.after(after)
-        if (team is None or record["team"] == team.id) and method in (None, record["method"])
-    ]
-    return {"calls": shown, "next": sandbox.calls.seq}
-
-
-def reactions(sandbox: Sandbox, fields: Fields) -> Json:
-    """Show the reactions after a number."""
-    team = team_given(sandbox, fields)
-    after = fields.integer("after", 0, 0, 1 << 60)
-    fields.end()
-    kept = sandbox.reactions.after(after)
-    shown = [record for record in kept if team is None or record["team"] == team.id]
-    return {"reactions": shown, "next": sandbox.reactions.seq}
-
-
-async def messages(sandbox: Sandbox, fields: Fields) -> Json:
-    """Show the messages after a number; wait for one where there is none."""
-    team = team_given(sandbox, fields)
-    after = fields.integer("after", 0, 0, 1 << 60)
-    wait = fields.seconds("wait", 0.0, WAIT_LIMIT)
-    by = fields.choice("by", None, ("bot", "human"))
-    fields.end()
-
-    def wanted(record: Record) -> bool:
-        return (team is None or record["team"] == team.id) and by in (None, record["by"])
-
-    end = sandbox.monotonic() + wait
-    while True:
-        shown = list(islice(filter(wanted, sandbox.messages.after(after)), PAGE))
-        if shown:
-            return {"messages": shown, "next": shown[-1]["seq"]}
-        after = sandbox.messages.seq
-        left = end - sandbox.monotonic()
-        if left <= 0 or not await sandbox.messages.changed(left):
-            return {"messages": [], "next": after}
-
-
-GETS: dict[str, Endpoint] = {
-    "state": state,
-    "counts": counts,
-    "frames": frames,
-    "calls": calls,
-    "reactions": reactions,
-    "flood": show_flood,
-    **control_apps.GETS,
-}
+GETS: dict[str, Endpoint] = {**control_shown.GETS, **control_floods.GETS, **control_apps.GETS}
 POSTS: dict[str, Endpoint] = {
     "teams": add_teams,
     "teams/install": install,
@@ -325,8 +202,7 @@ POSTS: dict[str, Endpoint] = {
     "react": react,
     "event": event,
     "frame": frame,
-    "flood": start_flood,
-    "flood/stop": stop_flood,
+    **control_floods.POSTS,
     **control_apps.POSTS,
 }
 
@@ -339,7 +215,7 @@ class ControlHandler(Discreet):
         query = {name: self.get_argument(name) for name in self.request.query_arguments}
         fields = Fields(query, textual=True)
         if path == "messages":
-            await self._answer(lambda: messages(self.sandbox, fields))
+            await self._answer(lambda: control_shown.messages(self.sandbox, fields))
         else:
             await self._answer(lambda: _endpoint(GETS, path, POSTS)(self.sandbox, fields))
 
@@ -399,25 +275,6 @@ def _transport(fields: Fields) -> Transport:
     return "http" if fields.choice("transport", "rtm", ("rtm", "http")) == "http" else "rtm"
 
 
-def _flood_teams(sandbox: Sandbox, fields: Fields) -> list[Team]:
-    given = fields.anything("teams")
-    everyone = list(sandbox.world.teams.values())
-    if given is None:
-        return everyone
-    if isinstance(given, list) and given and all(isinstance(name, str) for name in given):
-        return [team_named(sandbox, name) for name in given]
-    if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= len(everyone):
-        return everyone[:given]
-    raise Refused(400, f"teams is {given!r}: expected a list of team ids, or a number up to {len(everyone)}")
-
-
-def _flood(sandbox: Sandbox, fields: Fields) -> flood.Flood:
-    number = fields.integer("id", None, 1, 1 << 60)
-    if number is None or number > len(sandbox.floods):
-        raise Refused(404, f"flood {number} is unknown: {len(sandbox.floods)} were begun")
-    return sandbox.floods[number - 1]
-
-
 def _free_name(team: Team, name: str) -> str:
     if team.channel_named(name) is not None or not re.fullmatch(r"[^\W_A-Z][^\sA-Z.#]{0,79}", name):
         raise Refused(400, f"name is {name!r}: expected one in small letters that no channel has")
@@ -430,51 +287,3 @@ def _timestamp(fields: Fields, name: str) -> str | None:
         return given if given is None or microseconds(given) else None
     except ValueError:
         raise Refused(400, f"{name} is {given!r}: expected a ts such as 1700000000.000100") from None
-
-
-def _counts(sandbox: Sandbox) -> dict[str, Any]:
-    teams = sandbox.world.teams.values()
-    return {
-        "connections": sandbox.hub.count(),
-        "connections_opened": sandbox.hub.opened,
-        "frames_sent": sandbox.hub.frames_sent,
-        "messages": {by: sum(team.posted[by] for team in teams) for by in ("human", "bot")},
-        "calls": dict(sandbox.call_counts),
-        "floods": [load.summary() for load in sandbox.floods],
-        "reactions": sandbox.reactions.seq,
-        "seq": sandbox.messages.seq,
-    }
-
-
-def _brief(sandbox: Sandbox, team: Team) -> dict[str, Any]:
-    return {**team.summary(), "connections": sandbox.hub.count(team.id)}
-
-
-def _full(sandbox: Sandbox, team: Team) -> dict[str, Any]:
-    connected = [connection.token for connection in sandbox.hub.connections(team.id)]
-    return {
-        **_brief(sandbox, team),
-        "domain": team.domain,
-        "enterprise_id": None if team.enterprise is None else team.enterprise.id,
-        "http": [app.app_id for app, _ in sandbox.listening(team)],
-        "bot_id": team.bot_id,
-        "bot_user_id": team.bot.id,
-        "bot_name": team.bot.name,
-        "tokens": [
-            {
-                "bot_token": token.value,
-                "error": token.error,
-                "transport": token.transport,
-                "app_id": token.app.app_id,
-                "connections": sum(other is token for other in connected),
-            }
-            for token in team.good_for
-        ],
-        "channels": [
-            {"id": c.id, "name": c.name, "private": c.kind != "channel"} for c in team.channels.values()
-        ],
-        "users": [{"id": u.id, "name": u.name, "is_bot": u.is_bot} for u in team.users.values()],
-        "calls": team.calls,
-        "messages": team.posted,
-        "faults": sandbox.faults(team).summary(sandbox.monotonic()),
-    }

@@ -73,22 +73,6 @@ def uninstall(sandbox: Sandbox, fields: Fields) -> Json:
     return {"team": team.id, "tokens": farewells.uninstall(sandbox, team, app, first)}
 
 
-def deliveries(sandbox: Sandbox, fields: Fields) -> Json:
-    """Show what apps were sent by HTTP, one record for each try; no bodies."""
-    team = team_given(sandbox, fields)
-    after = fields.integer("after", 0, 0, 1 << 60)
-    kind, wanted = fields.text("kind", None), fields.text("type", None)
-    fields.end()
-    shown = [
-        record
-        for record in sandbox.deliveries.after(after)
-        if (team is None or record["team"] == team.id)
-        and kind in (None, record["kind"])
-        and wanted in (None, record["type"])
-    ]
-    return {"deliveries": shown, "next": sandbox.deliveries.seq}
-
-
 def command(sandbox: Sandbox, fields: Fields) -> Json:
     """Let a person use a slash command."""
     team = team_named(sandbox, fields.text("team", None))
@@ -208,7 +192,7 @@ def _redirects(fields: Fields) -> list[str] | None:
     return [_url("redirect_urls", one) for one in given]
 
 
-GETS = {"app": show_apps, "deliveries": deliveries, "views": show_views}
+GETS = {"app": show_apps, "views": show_views}
 POSTS = {
     "app": set_app,
     "command": command,

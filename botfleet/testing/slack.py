@@ -20,8 +20,9 @@ from ..handlers.sending.responding import RESPOND
 from ..sandbox.answering import respond
 from ..sandbox.answers import answer
 from ..sandbox.client import SandboxControl, SandboxError
-from ..sandbox.control import GETS, POSTS, messages
+from ..sandbox.control import GETS, POSTS
 from ..sandbox.control_faults import FAULTS
+from ..sandbox.control_shown import messages
 from ..sandbox.fields import Fields, Refused
 from ..sandbox.files import receive
 from ..sandbox.model import Team
