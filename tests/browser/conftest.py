@@ -69,6 +69,8 @@ def browser() -> Iterator[Browser]:
 
 
 MakePage = Callable[..., Page]
+#: Keeps a picture of a page: `shot(page, "chat")`.
+Shot = Callable[..., None]
 
 
 @pytest.fixture
@@ -107,8 +109,8 @@ def page(make_page: MakePage) -> Page:
 
 
 @pytest.fixture
-def shot() -> Callable[[Page, str], None]:
-    """Keeps a picture of a page: `shot(page, "chat")`."""
+def shot() -> Shot:
+    """Keeps pictures of pages, for people to look at."""
     SHOTS.mkdir(parents=True, exist_ok=True)
 
     def take(page: Page, name: str, full: bool = False) -> None:

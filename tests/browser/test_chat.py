@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,9 +17,8 @@ from slack_sdk.webhook import WebhookClient
 
 from botfleet.sandbox import SandboxProcess
 
-from .conftest import PHONE, MakePage, Upped
+from .conftest import PHONE, MakePage, Shot, Upped
 
-Shot = Callable[[Page, str], None]
 Json = dict[str, Any]
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import urlencode
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from .conftest import PHONE, MakePage, Upped
+from .conftest import PHONE, MakePage, Shot, Upped
 
 SCOPES = "app_mentions:read,channels:history,chat:write,commands,im:history,reactions:read,users:read"
 
 
 def test_the_consent_page_is_read_and_used_with_keys_on_any_screen(
-    up: Upped, make_page: MakePage, shot: Callable[[Page, str], None]
+    up: Upped, make_page: MakePage, shot: Shot
 ) -> None:
     umbrella = up.sandbox.add_enterprise("Umbrella")["name"]
     # A redirect to nowhere shows the answer in the address, and runs nothing of the web role.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -12,10 +12,8 @@ from playwright.sync_api import Page, Route, expect
 from botfleet.model import Status
 from botfleet.store.memory import MemoryStore
 
-from .conftest import PHONE, MakePage, Upped
+from .conftest import PHONE, MakePage, Shot, Upped
 from .desk import Desk, fill, now, serving
-
-Shot = Callable[..., None]
 
 _numbers = itertools.count(1)
 DESK = {"width": 1280, "height": 900}

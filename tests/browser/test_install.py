@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
 
 import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import PHONE, MakePage, Upped
-
-Shot = Callable[[Page, str], None]
+from .conftest import PHONE, MakePage, Shot, Upped
 
 _numbers = itertools.count(1)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from playwright.sync_api import expect
 
-from playwright.sync_api import Page, expect
-
-from .conftest import MakePage, Upped
+from .conftest import MakePage, Shot, Upped
 
 
-def test_a_page_that_is_not_there(make_page: MakePage, up: Upped, shot: Callable[[Page, str], None]) -> None:
+def test_a_page_that_is_not_there(make_page: MakePage, up: Upped, shot: Shot) -> None:
     page = make_page(expected=("404",))
     page.goto(f"{up.web_url}/nowhere")
     expect(page.get_by_role("heading", level=1)).to_have_text("Not Found")

@@ -18,6 +18,8 @@ from botfleet.web.context import WebContext
 
 #: Makes clients of a web role: `make_client(open=True, web_url="https://bots.example.com")`.
 MakeClient = Callable[..., TestClient]
+#: Makes access keys with some rights.
+MakeKey = Callable[[Rights], str]
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def make_client(memory_store: MemoryStore) -> Iterator[MakeClient]:
 
 
 @pytest.fixture
-def make_key(memory_store: MemoryStore) -> Callable[[Rights], str]:
+def make_key(memory_store: MemoryStore) -> MakeKey:
     """Makes access keys that the test's store knows."""
 
     def make(rights: Rights) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from botfleet import __version__
 from botfleet.errors import BotfleetError
-from botfleet.model import HolderInfo, Member, Rights, Status, Subscription
+from botfleet.model import HolderInfo, Member, Status, Subscription
 from botfleet.secrets import Seal, Token
 from botfleet.store.memory import MemoryStore
 from botfleet.store.values import Seat
@@ -20,7 +20,7 @@ from botfleet.web.context import WebContext
 from tests.integration.store_values import add, bot
 from tests.unit.answering import CannedSlack, answer, canned_slack
 
-from .conftest import MakeClient
+from .conftest import MakeClient, MakeKey
 
 SECRET = "xoxb-test-secret"
 
@@ -40,7 +40,7 @@ def slack(server: CannedSlack) -> CannedSlack:
 
 
 @pytest.fixture
-def client(make_client: MakeClient, make_key: Callable[[Rights], str], slack: CannedSlack) -> TestClient:
+def client(make_client: MakeClient, make_key: MakeKey, slack: CannedSlack) -> TestClient:
     """A client with an admin's key."""
     made = make_client(slack_api_url=slack.settings.slack_api_url, connect_timeout=1.0)
     made.headers["Authorization"] = f"Bearer {make_key('admin')}"

@@ -17,7 +17,6 @@ from starlette.testclient import TestClient
 
 from botfleet.access_keys import add_key
 from botfleet.fleet import Fleet
-from botfleet.model import Rights
 from botfleet.publishing.sinks import MemorySink
 from botfleet.settings import Settings
 from botfleet.store.memory import MemoryStore
@@ -29,7 +28,7 @@ from botfleet.web.server import config_of, listen
 from tests.integration.store_values import add, bot
 from tests.waiting import eventually
 
-from .conftest import MakeClient
+from .conftest import MakeClient, MakeKey
 
 #: Seconds that slow clients have here, in place of 10.
 PATIENCE = 0.2
@@ -431,7 +430,7 @@ TARGETS = [
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_signing_in_leads_to_our_own_pages_only(
-    make_client: MakeClient, make_key: Callable[[Rights], str], target: str
+    make_client: MakeClient, make_key: MakeKey, target: str
 ) -> None:
     client = make_client()
     form = client.get("/sign-in", params={"next": target})

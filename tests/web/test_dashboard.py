@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html import unescape
 
 import pytest
@@ -11,14 +11,13 @@ from starlette.testclient import TestClient
 
 from botfleet.errors import BotfleetError, StoreUnavailable
 from botfleet.handlers.running.counters import failed_counter, runs_counter
-from botfleet.model import AccessKey, HolderInfo, Member, Rights, Sample, Status, Subscription
+from botfleet.model import AccessKey, HolderInfo, Member, Sample, Status, Subscription
 from botfleet.store.memory import MemoryStore
 
 from ..integration.store_values import add, bot, connected
-from .conftest import MakeClient
+from .conftest import MakeClient, MakeKey
 from .signing import csrf_of, sign_in
 
-MakeKey = Callable[[Rights], str]
 HX = {"HX-Request": "true"}
 #: Nobody answers there.
 NO_SLACK = "http://127.0.0.1:9/api/"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,12 +11,11 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from botfleet.model import Rights
 from botfleet.store.memory import MemoryStore
 from botfleet.web.context import WebContext
 from botfleet.web.draining import Draining
 
-from .conftest import MakeClient
+from .conftest import MakeClient, MakeKey
 
 
 def context_of(client: TestClient) -> WebContext:
@@ -65,7 +63,7 @@ def test_a_gateway_without_its_threads_is_not_well(ready: TestClient) -> None:
     assert (answer.status_code, answer.json()["error"]) == (500, "the thread gateway-look died")
 
 
-def test_figures_are_for_those_with_a_key(ready: TestClient, make_key: Callable[[Rights], str]) -> None:
+def test_figures_are_for_those_with_a_key(ready: TestClient, make_key: MakeKey) -> None:
     assert ready.get("/metrics").status_code == 401
     answer = ready.get("/metrics", headers={"Authorization": f"Bearer {make_key('read')}"})
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from botfleet.errors import StoreUnavailable
-from botfleet.model import Rights, Shown, Sighting
+from botfleet.model import Shown, Sighting
 from botfleet.overview.census import team_of
 from botfleet.store.memory import MemoryStore
 from botfleet.web.dashboard import feeds as feeds_module
@@ -22,7 +22,7 @@ from botfleet.web.dashboard.live import message_of
 
 from ..integration.store_values import add, bot, connected
 from ..waiting import eventually
-from .conftest import MakeClient
+from .conftest import MakeClient, MakeKey
 from .signing import sign_in
 
 TEAM = team_of(bot("T1"), connected(generation=1))
@@ -216,7 +216,7 @@ def test_the_stream_ends_with_its_browser(make_client: MakeClient, memory_store:
 
 def test_the_stream_ends_with_the_session_of_who_watches(
     make_client: MakeClient,
-    make_key: Callable[[Rights], str],
+    make_key: MakeKey,
     memory_store: MemoryStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from botfleet.model import HolderInfo, Member, Rights, Subscription
+from botfleet.model import HolderInfo, Member, Subscription
 from botfleet.store.memory import MemoryStore
 from botfleet.web.access import Access, Rule
 from botfleet.web.api.operations import Operation
@@ -17,7 +17,7 @@ from botfleet.web.routes import RULES
 from tests.integration.store_values import add, bot
 from tests.unit.answering import answer, canned_slack
 
-from .conftest import MakeClient
+from .conftest import MakeClient, MakeKey
 
 #: Addresses under /api that are no operations: the description itself.
 ITSELF = {"/api/openapi.json", "/api/docs"}
@@ -118,7 +118,7 @@ def test_the_page_shows_each_operation(make_client: MakeClient, description: dic
 
 
 def test_schemathesis_finds_nothing(
-    make_client: MakeClient, make_key: Callable[[Rights], str], memory_store: MemoryStore, slack_url: str
+    make_client: MakeClient, make_key: MakeKey, memory_store: MemoryStore, slack_url: str
 ) -> None:
     add(memory_store, bot("T1"), bot("T2", token="2"))
     memory_store.put_subscriptions("handler", [Subscription(task="tasks.ping", types=("message",))])

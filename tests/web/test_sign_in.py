@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from starlette.testclient import TestClient
 
 from botfleet.access_keys import new_key
-from botfleet.model import Rights
 from botfleet.store.memory import MemoryStore
 
-from .conftest import MakeClient
+from .conftest import MakeClient, MakeKey
 from .signing import csrf_of, sign_in
-
-MakeKey = Callable[[Rights], str]
 
 
 def test_who_is_not_signed_in_is_led_to_where_that_is_done_and_back(
