@@ -16,6 +16,7 @@ from botfleet.store.redis import RedisStore
 from botfleet.store.redis_client import client_of
 
 from .servers import require
+from .unit.answering import CannedSlack, canned_slack
 
 # How fast examples are made says nothing of botfleet, on machines that others use as well.
 hypothesis.settings.register_profile(
@@ -123,3 +124,18 @@ def flush(url: str) -> None:
     client = client_of(url)
     client.flushall()
     client.close()
+
+
+@pytest.fixture(scope="module")
+def canned() -> Iterator[CannedSlack]:
+    """A Slack that answers what a test says; `slack` is the same, empty for each test."""
+    with canned_slack() as slack:
+        yield slack
+
+
+@pytest.fixture
+def slack(canned: CannedSlack) -> CannedSlack:
+    """A Slack that knows no method yet; a file's own `slack` gives it what most of its tests want."""
+    canned.answers.clear()
+    canned.calls.clear()
+    return canned

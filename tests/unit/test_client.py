@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,26 +10,18 @@ from botfleet.model import Command
 from botfleet.secrets import Seal
 from botfleet.store.memory import MemoryStore
 
-from .answering import CannedSlack, answer, canned_slack
+from .answering import CannedSlack, answer
 from .bots import TOKEN, context_with_bot, envelope, sent
 
 #: Links show nothing of what is behind them.
 FOLDED = {"unfurl_links": False, "unfurl_media": False}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[CannedSlack]:
-    with canned_slack() as slack:
-        yield slack
-
-
 @pytest.fixture
-def slack(server: CannedSlack) -> CannedSlack:
-    server.answers.clear()
-    server.calls.clear()
-    server.give("chat.postMessage", answer(ok=True, ts="1.0"))
-    server.give("conversations.open", answer(ok=True, channel={"id": "D7"}))
-    return server
+def slack(slack: CannedSlack) -> CannedSlack:
+    slack.give("chat.postMessage", answer(ok=True, ts="1.0"))
+    slack.give("conversations.open", answer(ok=True, channel={"id": "D7"}))
+    return slack
 
 
 def client_for(context: HandlerContext, **fields: Any) -> Client:

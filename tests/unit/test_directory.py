@@ -25,7 +25,7 @@ from botfleet.handlers.recent import Recent
 from botfleet.store.memory import MemoryStore
 from botfleet.store.values import CachedRow
 
-from .answering import Answer, CannedSlack, answer, canned_slack
+from .answering import Answer, CannedSlack, answer
 from .bots import NOW, context_with_bot, envelope
 
 
@@ -82,22 +82,14 @@ class Team:
         return len(self.slack.asked(method))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[CannedSlack]:
-    with canned_slack() as slack:
-        yield slack
-
-
 @pytest.fixture
-def team(server: CannedSlack) -> Team:
-    server.answers.clear()
-    server.calls.clear()
-    give_channels(server, channel("C1", "general"), channel("C2", "random"))
-    give_users(server, user("U1", "alice", "Al"), user("U2", "bob"))
-    server.give("conversations.info", answer(ok=True, channel=channel("C1", "general")))
-    server.give("users.info", answer(ok=True, user=user("U1", "alice", "Al", tz="Europe/Berlin")))
-    server.give("auth.test", answer(ok=True, team_id="T1", team="Acme", url="https://acme.slack.com/"))
-    return Team(server)
+def team(slack: CannedSlack) -> Team:
+    give_channels(slack, channel("C1", "general"), channel("C2", "random"))
+    give_users(slack, user("U1", "alice", "Al"), user("U2", "bob"))
+    slack.give("conversations.info", answer(ok=True, channel=channel("C1", "general")))
+    slack.give("users.info", answer(ok=True, user=user("U1", "alice", "Al", tz="Europe/Berlin")))
+    slack.give("auth.test", answer(ok=True, team_id="T1", team="Acme", url="https://acme.slack.com/"))
+    return Team(slack)
 
 
 def channel(id: str, name: str, **fields: Any) -> dict[str, Any]:

@@ -24,24 +24,16 @@ from botfleet.handlers.running.binding import bind
 from botfleet.settings import Settings
 from botfleet.webapi import SlackApi
 
-from .answering import Answer, CannedSlack, answer, canned_slack
+from .answering import Answer, CannedSlack, answer
 from .bots import context_with_bot, envelope
 
 OK = Answer(b"ok")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[CannedSlack]:
-    with canned_slack() as slack:
-        yield slack
-
-
 @pytest.fixture
-def slack(server: CannedSlack) -> CannedSlack:
-    server.answers.clear()
-    server.calls.clear()
-    server.give("secret", OK)
-    return server
+def slack(slack: CannedSlack) -> CannedSlack:
+    slack.give("secret", OK)
+    return slack
 
 
 @pytest.fixture(autouse=True)

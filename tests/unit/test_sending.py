@@ -8,7 +8,7 @@ import io
 import logging
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,28 +34,20 @@ from botfleet.store.memory import MemoryStore
 from botfleet.store.values import Pacing
 from tests.waiting import eventually
 
-from .answering import CannedSlack, answer, canned_slack
+from .answering import CannedSlack, answer
 from .bots import NOW, context_with_bot, envelope, sent
 
 LIMITED = answer(429, {"Retry-After": "3"}, ok=False, error="ratelimited")
 POSTED = answer(ok=True, channel="C1", ts="1.5")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[CannedSlack]:
-    with canned_slack() as slack:
-        yield slack
-
-
 @pytest.fixture
-def slack(server: CannedSlack) -> CannedSlack:
-    server.answers.clear()
-    server.calls.clear()
-    server.give("chat.postMessage", POSTED)
-    server.give("conversations.open", answer(ok=True, channel={"id": "D7"}))
+def slack(slack: CannedSlack) -> CannedSlack:
+    slack.give("chat.postMessage", POSTED)
+    slack.give("conversations.open", answer(ok=True, channel={"id": "D7"}))
     for method in ("chat.update", "chat.delete", "chat.postEphemeral", "reactions.add", "reactions.remove"):
-        server.give(method, answer(ok=True, channel="C1", ts="1.5", message_ts="1.5"))
-    return server
+        slack.give(method, answer(ok=True, channel="C1", ts="1.5", message_ts="1.5"))
+    return slack
 
 
 class World:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,22 +17,9 @@ from botfleet.settings import Settings
 from botfleet.slack.errors import GROUPS, Group, classify
 from botfleet.webapi import SlackApi, check_form, translated
 
-from .answering import Answer, CannedSlack, answer, canned_slack
+from .answering import Answer, CannedSlack, answer
 
 TOKEN = Token("xoxb-test-1")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[CannedSlack]:
-    with canned_slack() as slack:
-        yield slack
-
-
-@pytest.fixture
-def slack(server: CannedSlack) -> CannedSlack:
-    server.answers.clear()
-    server.calls.clear()
-    return server
 
 
 def test_auth_test_says_whose_token_it_is(slack: CannedSlack) -> None:

@@ -18,25 +18,18 @@ from botfleet.store.memory import MemoryStore
 from botfleet.store.values import Seat
 from botfleet.web.context import WebContext
 from tests.integration.store_values import add, bot
-from tests.unit.answering import CannedSlack, answer, canned_slack
+from tests.unit.answering import CannedSlack, answer
 
 from .conftest import MakeClient, MakeKey
 
 SECRET = "xoxb-test-secret"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[CannedSlack]:
-    with canned_slack() as slack:
-        yield slack
-
-
 @pytest.fixture
-def slack(server: CannedSlack) -> CannedSlack:
-    server.calls.clear()
+def slack(slack: CannedSlack) -> CannedSlack:
     team = {"team": "Acme", "user": "pingbot", "team_id": "T1", "user_id": "U0", "bot_id": "B0"}
-    server.give("auth.test", answer(ok=True, **team))
-    return server
+    slack.give("auth.test", answer(ok=True, **team))
+    return slack
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from botfleet.web.install.endpoints import open_at
 from botfleet.web.install.flow import BEGUN, Callback, Installed, Installer
 from botfleet.web.install.refusals import InstallRefused, Why
 from tests.fleets import FakeClock
-from tests.unit.answering import Answer, CannedSlack, answer, canned_slack
+from tests.unit.answering import Answer, CannedSlack, answer
 
 from .conftest import MakeClient
 
@@ -49,19 +49,12 @@ GRANT = {
 IDENTITY = {"ok": True, "team_id": "T1", "team": "Acme", "user_id": "U1", "user": "pingbot", "bot_id": "B1"}
 
 
-@pytest.fixture(scope="module")
-def canned() -> Iterator[CannedSlack]:
-    with canned_slack() as slack:
-        yield slack
-
-
 @pytest.fixture
-def slack(canned: CannedSlack) -> CannedSlack:
+def slack(slack: CannedSlack) -> CannedSlack:
     """A Slack where all goes well."""
-    canned.calls.clear()
-    canned.give("oauth.v2.access", answer(**GRANT))
-    canned.give("auth.test", answer(**IDENTITY))
-    return canned
+    slack.give("oauth.v2.access", answer(**GRANT))
+    slack.give("auth.test", answer(**IDENTITY))
+    return slack
 
 
 @pytest.fixture(autouse=True)
