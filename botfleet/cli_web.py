@@ -5,11 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import socket
 import threading
+from typing import TYPE_CHECKING
 
 import click
 
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from .celery import FleetApp
+    from .web.context import WebContext
 
 
 @click.command()
@@ -21,42 +27,58 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     if importlib.util.find_spec("starlette") is None or importlib.util.find_spec("uvicorn") is None:
         raise click.ClickException("the web role needs more libraries: pip install 'botfleet[web]'")
     from .celery import app
-    from .holder.process import calm_garbage_collector
-    from .roles import CONTROL_QUEUE
-    from .sampling import queue_names
-    from .steps import make_sink
     from .web import logs
-    from .web.app import make_app
-    from .web.context import WebContext
-    from .web.draining import Draining
-    from .web.gateway.gateway import Shortcut
     from .web.limits import LOOPBACK
-    from .web.server import listen, serve
+    from .web.server import listen
 
     settings = app.settings
     host = settings.web_host if host is None else host
     if is_open and host not in LOOPBACK:
         raise UsageError(f"--open takes no other host than {', '.join(LOOPBACK)}; it is {host!r}")
     logs.begin(settings.log_level)
+    context = _context(app, is_open)
+    # Until uvicorn listens to it. Not raised: Python drops what is raised while it runs a finalizer.
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: told.set())
+    listener = listen(host, settings.web_port if port is None else port)
+    click.echo(f"The web role listens on {url_of(listener.getsockname())}")
+    _serve(context, listener, told)
+
+
+def _context(app: FleetApp, is_open: bool) -> WebContext:
+    from .roles import CONTROL_QUEUE
+    from .sampling import queue_names
+    from .steps import make_sink
+    from .web.context import WebContext
+
     store, depths = app.fleet.store, app.depths
-    context = WebContext(
+    return WebContext(
         app.fleet,
         make_sink(app),
         lambda: depths.read(queue_names(store, (CONTROL_QUEUE,))),
         open=is_open,
         broker=depths.ping,
     )
-    # Until uvicorn listens to it. Not raised: Python drops what is raised while it runs a finalizer.
-    told = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: told.set())
-    listener = listen(host, settings.web_port if port is None else port)
-    click.echo(f"The web role listens on {url_of(listener.getsockname())}")
+
+
+def _serve(context: WebContext, listener: socket.socket, told: threading.Event) -> None:
+    """Serves until the process is told to end, or has been by `told`.
+
+    Raises:
+        click.ClickException: one of the gateway's threads died.
+    """
+    from .holder.process import calm_garbage_collector
+    from .web.app import make_app
+    from .web.draining import Draining
+    from .web.gateway.gateway import Shortcut
+    from .web.server import serve
+
     gateway = context.gateway
     try:
         gateway.start(_end)
         calm_garbage_collector()
         draining = Draining(make_app(context), context.readiness.end)
-        serve(Shortcut(draining, gateway), settings, listener, draining, told)
+        serve(Shortcut(draining, gateway), context.settings, listener, draining, told)
     finally:
         gateway.close()
     if gateway.dead:
