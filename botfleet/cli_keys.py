@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from .cli_common import FleetGroup, as_json, open_fleet, print_json
+
+if TYPE_CHECKING:
+    from .model import Rights
 
 
 @click.group(cls=FleetGroup)
@@ -33,8 +37,8 @@ def add(name: str, admin: bool, as_json: bool) -> None:
     """
     from .access_keys import add_key
 
-    rights = "admin" if admin else "read"
-    key = add_key(open_fleet().store, name, "admin" if admin else "read", time.time())
+    rights: Rights = "admin" if admin else "read"
+    key = add_key(open_fleet().store, name, rights, time.time())
     if as_json:
         print_json({"name": name, "rights": rights, "key": key})
         return

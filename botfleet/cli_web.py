@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .errors import UsageError
-
 if TYPE_CHECKING:
     from .celery import FleetApp
     from .web.context import WebContext
@@ -34,7 +32,7 @@ def web(host: str | None, port: int | None, is_open: bool) -> None:
     settings = app.settings
     host = settings.web_host if host is None else host
     if is_open and host not in LOOPBACK:
-        raise UsageError(f"--open takes no other host than {', '.join(LOOPBACK)}; it is {host!r}")
+        raise click.UsageError(f"--open takes no other host than {', '.join(LOOPBACK)}; it is {host!r}")
     logs.begin(settings.log_level)
     context = _context(app, is_open)
     # Until uvicorn listens to it. Not raised: Python drops what is raised while it runs a finalizer.

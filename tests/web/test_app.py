@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
+
+from botfleet.cli import fleet
 
 from .conftest import MakeClient
 
@@ -31,6 +34,11 @@ def test_an_unknown_address_is_a_page_or_json(make_client: MakeClient) -> None:
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost:1x", ""])
 def test_an_open_role_answers_to_this_machine_only(make_client: MakeClient, host: str) -> None:
     assert make_client(open=True).get("/healthz", headers={"Host": host}).status_code == 421
+
+
+def test_an_open_role_listens_for_this_machine_only() -> None:
+    refused = CliRunner().invoke(fleet, ["web", "--open", "--host", "0.0.0.0"])
+    assert (refused.exit_code, "--open takes no other host" in refused.output) == (2, True)
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:9", "[::1]:8080", "[::1]"])
