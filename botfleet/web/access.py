@@ -129,7 +129,7 @@ def _wrong_key(context: WebContext, address: str) -> Problem:
             429,
             "too_many_wrong_keys",
             "Too many wrong keys came from this address; wait for a minute.",
-            headers=_WRONG_KEYS.headers,
+            retry_after=_WRONG_KEYS.window,
         )
     return _unauthenticated("The key is wrong or was removed.", 'error="invalid_token"')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -28,6 +29,10 @@ PROGRAMS = (
 )
 
 
+#: Seconds after which something that passes may be tried again, where nobody knows better.
+LATER = 5.0
+
+
 class Problem(Exception):
     """A request that is refused.
 
@@ -37,6 +42,7 @@ class Problem(Exception):
         message: one sentence for people: what was wrong, and what is expected.
         detail: more about it; None where there is nothing more to say.
         headers: that the answer gets.
+        retry_after: seconds after which it may be tried again, where that helps.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class Problem(Exception):
         message: str,
         detail: object = None,
         headers: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -53,6 +60,17 @@ class Problem(Exception):
         self.message = message
         self.detail = detail
         self.headers = dict(headers or {})
+        if retry_after is not None:
+            self.headers["Retry-After"] = seconds(retry_after)
+
+
+def seconds(value: float) -> str:
+    """How `Retry-After` says it: whole seconds, one at least.
+
+    >>> seconds(0.2), seconds(60.0)
+    ('1', '60')
+    """
+    return str(max(1, math.ceil(value)))
 
 
 def is_for_program(path: str) -> bool:
@@ -97,12 +115,8 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
 async def on_error(request: Request, exc: Exception) -> Response:
     """Starlette's handler of what went wrong here: the store is away, or a defect."""
     if isinstance(exc, StoreError):
-        return answer(
-            request,
-            Problem(
-                503, "store_unavailable", "The store can't be reached just now.", headers={"Retry-After": "5"}
-            ),
-        )
+        away = Problem(503, "store_unavailable", "The store can't be reached just now.", retry_after=LATER)
+        return answer(request, away)
     if isinstance(exc, BotfleetError):
         return answer(request, Problem(500, "failed", str(exc)))
     logger.error("A request failed", exc_info=exc, extra={"action": "web.error"})

@@ -12,6 +12,7 @@ from . import sessions
 from .access import known_key
 from .context import WebContext, context_of
 from .pages import render
+from .problems import seconds
 from .tries import Tries, address_of
 
 logger = logging.getLogger(__name__)
@@ -83,5 +84,5 @@ def _refuse_for_a_time(request: Request, wanted: str) -> Response:
         next=wanted,
         trouble="Too many tries. Wait for a minute, then try again.",
     )
-    page.headers.update(_TRIES.headers)
+    page.headers["Retry-After"] = seconds(_TRIES.window)
     return page

@@ -39,11 +39,6 @@ class Tries(NamedTuple):
         """Counts one more; returns whether that is too many. Takes and raises what `count` does."""
         return self.count(store, address) > self.most
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """What goes with the refusal of one too many."""
-        return {"Retry-After": f"{self.window:.0f}"}
-
 
 def address_of(request: Request) -> str:
     """Where a request comes from: an IPv4 address, or the network that an IPv6 one's owner has."""

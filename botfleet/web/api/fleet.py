@@ -6,7 +6,7 @@ from ... import __version__
 from ...errors import BotfleetError, StoreError
 from ...overview import holders_of
 from ..named import ask_to_drain
-from ..problems import Problem
+from ..problems import LATER, Problem
 from .operations import Call, Reply, operation
 from .values import (
     BotCounts,
@@ -87,7 +87,7 @@ def list_queues(call: Call[None, None]) -> Reply:
         raise
     except BotfleetError as exc:
         message = "The broker can't be reached just now."
-        raise Problem(503, "broker_unavailable", message, headers={"Retry-After": "5"}) from exc
+        raise Problem(503, "broker_unavailable", message, retry_after=LATER) from exc
 
 
 def _drain(call: Call[None, None], wanted: bool) -> Reply:

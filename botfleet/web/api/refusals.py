@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from ...errors import (
     BotfleetError,
     ConnectionRateLimited,
@@ -16,10 +14,7 @@ from ...errors import (
 )
 from ...slack.errors import UNREACHABLE
 from ..named import unknown_team
-from ..problems import Problem
-
-#: Seconds after which something that passes may be tried again, where nobody said.
-_LATER = 5.0
+from ..problems import LATER, Problem
 
 
 def problem_of(exc: BotfleetError) -> Problem:
@@ -54,5 +49,5 @@ def _of_slack(exc: SlackError) -> Problem:
 
 
 def _later(status: int, code: str, message: str, exc: SlackError) -> Problem:
-    seconds = math.ceil(_LATER if exc.retry_after is None else exc.retry_after)
-    return Problem(status, code, message, {"error": exc.error}, {"Retry-After": str(max(1, seconds))})
+    after = LATER if exc.retry_after is None else exc.retry_after
+    return Problem(status, code, message, {"error": exc.error}, retry_after=after)

@@ -34,9 +34,7 @@ async def stream(request: Request) -> Response:
     if team is None:
         raise unknown_team()
     if feeds.is_full(key):
-        raise Problem(
-            503, "too_many_watchers", "Too many people watch events just now.", headers={"Retry-After": "10"}
-        )
+        raise Problem(503, "too_many_watchers", "Too many people watch events just now.", retry_after=10.0)
     headers = {"X-Accel-Buffering": "no"}
     return StreamingResponse(_lines(request, feeds, team), media_type="text/event-stream", headers=headers)
 

@@ -12,6 +12,7 @@ from ..context import WebContext, context_of
 from ..cookies import Cookie
 from ..limits import LOOPBACK
 from ..pages import render
+from ..problems import seconds
 from ..tries import address_of
 from .flow import STATE_TTL, Callback, Installed, Installer, new_browser
 from .refusals import InstallRefused, Why
@@ -84,7 +85,7 @@ def _refusal(request: Request, refused: InstallRefused) -> Response:
     again = "/" if refused.namespace is None else _begin_at(context, refused.namespace)
     page = render(request, "install/refused.html", words.status, refused=refused, words=words, again=again)
     if refused.why in (Why.SLACK_BUSY, Why.STORE_AWAY, Why.TOO_MANY):
-        page.headers["Retry-After"] = str(round(refused.retry_after or 30))
+        page.headers["Retry-After"] = seconds(refused.retry_after or 30.0)
     return page
 
 
