@@ -83,17 +83,18 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/stream":
         await StreamingResponse(never_ending(), media_type="text/event-stream")(scope, receive, send)
     else:
-        await asyncio.sleep(0.05)
+        await scope["may_end"].wait()
         await PlainTextResponse("done")(scope, receive, send)
 
 
 class Request:
-    """A request to an app, under way."""
+    """A request to an app, under way; one that is no stream until `may_end` is set."""
 
     def __init__(self, draining: Draining, path: str) -> None:
         self.sent: list[Message] = []
-        self.some_body = asyncio.Event()
+        self.some_body, self.may_end = asyncio.Event(), asyncio.Event()
         scope = {
+            "may_end": self.may_end,
             "type": "http",
             "method": "GET",
             "path": path,
@@ -124,6 +125,7 @@ def test_streams_end_and_other_requests_are_finished() -> None:
         stream, other = Request(draining, "/stream"), Request(draining, "/")
         await asyncio.wait_for(stream.some_body.wait(), 5)
         draining.begin()
+        other.may_end.set()
         late = Request(draining, "/stream")
         await asyncio.wait_for(asyncio.gather(stream.task, other.task, late.task), 5)
         assert all(one.is_complete for one in (stream, other, late))

@@ -153,7 +153,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Something that became of a bot."""
 
     at: Annotated[float, Meta(description="Unix seconds.")]
-    what: Annotated[str, Meta(description="A state, or an event of a bot's life such as bot_added.")]
+    what: Annotated[str, Meta(description="A state, or an event of a bot's life such as bot_created.")]
     error: str
     holder: str
     reason: str
