@@ -18,13 +18,13 @@ import click
 from ..configuration import deployment, load_settings, names_broker
 from ..embedded import EmbeddedServer
 from ..errors import BotfleetError, ConfigurationError, StoreError
-from ..fleet import BotReport, Fleet
-from ..handlers.running.counters import announced_counter
+from ..fleet import Fleet
 from ..sandbox.client import SandboxError
 from ..sandbox.process import SandboxProcess
 from ..settings import Settings
 from .children import Child, end_leftovers
 from .conversation import Conversation
+from .looking import announcements, is_published_for, is_ready
 from .ports import Ports, answers, is_free
 from .reload import ProjectFiles, shown, why_not_loadable
 from .state import StateFolder, claim
@@ -40,8 +40,6 @@ _RELOADING = 5.0
 _ANNOUNCED = 15.0
 #: Seconds within which a fleet must be up; a cold start on a busy laptop takes about five.
 _READY = 60.0
-
-
 #: Seconds; see `BOTFLEET_LEASE_TTL`.
 _LEASE_TTL = 3.0
 
@@ -118,7 +116,7 @@ class Up:
         fleet = Fleet(load_settings(deployment()))
         # Before the first handlers load them: what changes meanwhile is found.
         self._files = ProjectFiles(Path.cwd(), settings.handlers) if self._reload else None
-        announced = _announcements(fleet)
+        announced = announcements(fleet)
         stack.enter_context(self._processes(state, sandbox, fleet))
         self._say_where(state, sandbox, fleet)
         self._add_bots(fleet, sandbox)
@@ -243,7 +241,7 @@ class Up:
         while time.monotonic() < deadline:
             self._look_after_children()
             # The store may know of handlers of an earlier run.
-            if _announcements(fleet) > announced and _is_ready(fleet, since) and self._web_is_ready():
+            if announcements(fleet) > announced and is_ready(fleet, since) and self._web_is_ready():
                 return
             time.sleep(0.05)
         logs = ", ".join(str(child.log) for child in self._children)
@@ -277,7 +275,7 @@ class Up:
             return
         before = 0
         with contextlib.suppress(StoreError):
-            before = _announcements(fleet)
+            before = announcements(fleet)
         for child in self._children:
             if child.name == "handler":
                 child.restart(_RELOADING)
@@ -293,7 +291,7 @@ class Up:
             self._look_after_children()
             # The server for Celery may have ended just now.
             with contextlib.suppress(StoreError):
-                if _announcements(fleet) > before and _is_published_for(fleet):
+                if announcements(fleet) > before and is_published_for(fleet):
                     return
             time.sleep(0.05)
 
@@ -361,37 +359,6 @@ def _shown(name: str) -> str:
         return name
     shorter = os.path.relpath(path)
     return shorter if len(shorter) < len(path) else path
-
-
-def _is_ready(fleet: Fleet, since: float) -> bool:
-    """Whether a holder that was started after `since` has connected all bots and publishes for handlers."""
-    version = fleet.store.subscriptions_version()
-    alive = {
-        holder.name
-        for holder in fleet.store.holders()
-        if holder.since >= since and holder.subscriptions == version and not holder.standby
-    }
-    return bool(alive) and version > 0 and all(_is_tried(bot, alive, since) for bot in fleet.report())
-
-
-def _announcements(fleet: Fleet) -> int:
-    """How often handlers have told the store what they want."""
-    return fleet.store.advance(announced_counter("handler"), 0)
-
-
-def _is_published_for(fleet: Fleet) -> bool:
-    """Whether every holder publishes by what the handlers want now."""
-    version = fleet.store.subscriptions_version()
-    return all(holder.subscriptions == version or holder.standby for holder in fleet.store.holders())
-
-
-def _is_tried(bot: BotReport, alive: set[str], since: float) -> bool:
-    """Whether a bot is as well as it will be."""
-    # No holder has to do with those that hear by HTTP.
-    if bot.transport == "http" or bot.status in ("token_revoked", "stopped"):
-        return True
-    # A status from before `since` is an earlier run's, by a holder that may have had the same name.
-    return bot.status != "connecting" and bot.holder in alive and bot.since >= since
 
 
 def _app_of(sandbox: SandboxProcess) -> dict[str, str]:
