@@ -152,4 +152,4 @@ class OwnershipMachine(RuleBasedStateMachine):
 
 
 TestOwnershipMachine = OwnershipMachine.TestCase
-TestOwnershipMachine.settings = settings(max_examples=2000, stateful_step_count=25, deadline=None)
+TestOwnershipMachine.settings = settings(max_examples=1000, stateful_step_count=25, deadline=None)
