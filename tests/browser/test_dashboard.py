@@ -227,6 +227,8 @@ def test_a_state_changes_in_the_list_as_one_looks(page: Page, desk: Desk) -> Non
 
 def test_all_is_done_by_keyboard(page: Page, desk: Desk) -> None:
     page.goto(f"{desk.url}/dashboard")
+    # What is typed before that goes nowhere.
+    expect(page.get_by_label("Access key")).to_be_focused()
     page.keyboard.type(desk.key("admin"))
     page.keyboard.press("Enter")
     page.wait_for_url(f"{desk.url}/dashboard")
